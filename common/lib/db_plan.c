@@ -1,0 +1,131 @@
+/*
+ * db_plan.c - what a flight takes along: its parameters before, its rows behind, both in the ctx's
+ * memory.
+ */
+#include "lib/db_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct plan {
+	struct db_leg *legs;
+	size_t n;
+};
+
+static void
+clear_legs(void *arg)
+{
+	struct plan *p = arg;
+
+	for (size_t i = 0; i < p->n; i++) {
+		PQclear(p->legs[i].res);
+		p->legs[i].res = NULL;
+	}
+}
+
+static int
+copy_params(struct ctx *c, struct db_flight *f, struct db_leg *leg)
+{
+	const struct db_step *s = leg->step;
+
+	leg->values = mem_alloc(c->mem, (s->nparams + 1) * sizeof(*leg->values));
+	if (!leg->values)
+		return fail(c, ERR_INTERNAL, NULL);
+
+	for (size_t i = 0; i < s->nparams; i++) {
+		struct span p = s->params[i];
+
+		if (!p.data)
+			continue;
+		/* libpq would cut the text there and keep a lie. */
+		if (p.len && memchr(p.data, '\0', p.len)) {
+			fail(c, ERR_INTERNAL, NULL);
+			fail_log(c, "db_statement=%s db_words=\"parameter %zu holds a NUL\"",
+			    s->stmt->name, i + 1);
+			return -1;
+		}
+		leg->values[i] = mem_dup(c->mem, p.data, p.len);
+		if (!leg->values[i])
+			return fail(c, ERR_INTERNAL, NULL);
+		f->bytes += p.len;
+	}
+	return 0;
+}
+
+int
+flight_plan(struct ctx *c, struct db_flight *f, const struct db_step *steps, size_t n)
+{
+	struct plan *p = mem_alloc(c->mem, sizeof(*p));
+
+	f->nlegs = n;
+	f->legs = mem_alloc(c->mem, (n + 1) * sizeof(*f->legs));
+	if (!p || !f->legs)
+		return fail(c, ERR_INTERNAL, NULL);
+	for (size_t i = 0; i < n; i++) {
+		f->legs[i].step = &steps[i];
+		if (copy_params(c, f, &f->legs[i]))
+			return -1;
+	}
+
+	/* Asked for now: after the commit nothing may fail any more. */
+	*p = (struct plan){ f->legs, n };
+	if (mem_on_reset(c->mem, clear_legs, p))
+		return fail(c, ERR_INTERNAL, NULL);
+	return 0;
+}
+
+void
+flight_land(struct db_flight *f)
+{
+	for (size_t i = 0; i < f->nlegs; i++) {
+		struct db_leg *leg = &f->legs[i];
+
+		if (leg->step->ret) {
+			*leg->step->ret =
+			    (struct db_rows){ PQntuples(leg->res), PQnfields(leg->res), leg->res };
+			continue;
+		}
+		PQclear(leg->res);
+		leg->res = NULL;
+	}
+}
+
+void
+flight_end(struct db_flight *f)
+{
+	PQclear(f->error);
+	f->error = NULL;
+}
+
+/* ---- rows --------------------------------------------------------------- */
+
+struct span
+db_value(const struct db_rows *r, int row, int col)
+{
+	const PGresult *res = r->handle;
+
+	if (row < 0 || row >= r->n || col < 0 || col >= r->ncols || PQgetisnull(res, row, col))
+		return (struct span){ NULL, 0 };
+	return (struct span){ PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col) };
+}
+
+const char *
+db_str(const struct db_rows *r, int row, int col)
+{
+	return db_value(r, row, col).data;
+}
+
+int64_t
+db_int(const struct db_rows *r, int row, int col, int64_t dflt)
+{
+	const char *s = db_str(r, row, col);
+	char *end;
+	long long n;
+
+	if (!s || !s[0])
+		return dflt;
+	errno = 0;
+	n = strtoll(s, &end, 10);
+	return errno || *end ? dflt : n;
+}

@@ -1,0 +1,209 @@
+/*
+ * fcgi.c - a request from the web server: by FastCGI over libfcgi, or as a plain CGI program's
+ * standard input and environment.
+ */
+#include "lib/fcgi.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SELF_MEMORY = 16 * 1024, LISTENER = STDIN_FILENO };
+
+struct fcgi {
+	struct mem *mem;
+	bool cgi;
+	bool begun;   /* a request is in hand */
+	bool over;    /* plain CGI: the one request was taken */
+	int64_t left; /* of the body; -1: no length was told */
+	FCGX_Request request;
+};
+
+/* ---- beginning and end -------------------------------------------------- */
+
+/* Under CGI standard input may be a socket too, but never one that listens. */
+bool
+fcgi_is_cgi(void)
+{
+	int listens = 0;
+	socklen_t n = sizeof(listens);
+
+	return getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0 || !listens;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool ready;
+
+static void
+start_fcgi(void)
+{
+	int flags;
+
+	/* A peer that went away is told by the write. */
+	signal(SIGPIPE, SIG_IGN);
+	if (fcgi_is_cgi()) {
+		ready = true;
+		return;
+	}
+	/* Whoever comes second to a new connection shall not hang in accept. */
+	flags = fcntl(LISTENER, F_GETFL);
+	ready = flags >= 0 && fcntl(LISTENER, F_SETFL, flags | O_NONBLOCK) == 0 && FCGX_Init() == 0;
+}
+
+struct fcgi *
+fcgi_new(void)
+{
+	struct mem *m;
+	struct fcgi *f;
+
+	pthread_once(&once, start_fcgi);
+	if (!ready) {
+		errno = EIO;
+		return NULL;
+	}
+	m = mem_new(SELF_MEMORY);
+	f = m ? mem_alloc(m, sizeof(*f)) : NULL;
+	if (!f) {
+		mem_free(m);
+		return NULL;
+	}
+
+	f->mem = m;
+	f->cgi = fcgi_is_cgi();
+	if (!f->cgi)
+		FCGX_InitRequest(&f->request, LISTENER, FCGI_FAIL_ACCEPT_ON_INTR);
+	return f;
+}
+
+void
+fcgi_free(struct fcgi *f)
+{
+	if (!f)
+		return;
+	if (!f->cgi)
+		FCGX_Free(&f->request, 1);
+	mem_free(f->mem);
+}
+
+/* ---- the request -------------------------------------------------------- */
+
+static int64_t
+body_length(const struct fcgi *f)
+{
+	const char *s = fcgi_param(f, "CONTENT_LENGTH");
+	size_t n = s ? strspn(s, "0123456789") : 0;
+
+	return n > 0 && n <= 15 && s[n] == '\0' ? strtoll(s, NULL, 10) : -1;
+}
+
+int
+fcgi_accept(struct fcgi *f)
+{
+	if (f->cgi ? f->over : FCGX_Accept_r(&f->request) != 0)
+		return -1;
+	f->over = f->cgi;
+	f->begun = true;
+	f->left = body_length(f);
+	return 0;
+}
+
+const char *const *
+fcgi_params(const struct fcgi *f)
+{
+	return (const char *const *)(f->cgi ? environ : f->request.envp);
+}
+
+const char *
+fcgi_param(const struct fcgi *f, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *const *p = fcgi_params(f); p && *p; p++) {
+		if (strncmp(*p, name, n) == 0 && (*p)[n] == '=')
+			return *p + n + 1;
+	}
+	return NULL;
+}
+
+static int
+read_some(struct fcgi *f, char *buf, int n)
+{
+	ssize_t got;
+
+	if (!f->cgi) {
+		got = FCGX_GetStr(buf, n, f->request.in);
+		return got == 0 && FCGX_GetError(f->request.in) != 0 ? -1 : (int)got;
+	}
+	do
+		got = read(STDIN_FILENO, buf, (size_t)n);
+	while (got < 0 && errno == EINTR);
+	return (int)got;
+}
+
+int
+fcgi_read(struct fcgi *f, char *buf, int n)
+{
+	int got;
+
+	/* A CGI server need not close standard input: without a length there is no body. */
+	if (f->left == 0 || (f->cgi && f->left < 0) || n <= 0)
+		return 0;
+	if (f->left > 0 && n > f->left)
+		n = (int)f->left;
+	got = read_some(f, buf, n);
+	if (f->left < 0 || got < 0)
+		return got;
+
+	f->left -= got;
+	return got > 0 ? got : -1;
+}
+
+/* ---- the answer --------------------------------------------------------- */
+
+int
+fcgi_write(struct fcgi *f, const char *data, size_t n)
+{
+	int part;
+
+	if (f->cgi)
+		return fwrite(data, 1, n, stdout) == n ? 0 : -1;
+	for (; n > 0; data += part, n -= (size_t)part) {
+		part = n > INT32_MAX ? INT32_MAX : (int)n;
+		if (FCGX_PutStr(data, part, f->request.out) != part)
+			return -1;
+	}
+	return 0;
+}
+
+int
+fcgi_flush(struct fcgi *f)
+{
+	return (f->cgi ? fflush(stdout) : FCGX_FFlush(f->request.out)) ? -1 : 0;
+}
+
+int
+fcgi_finish(struct fcgi *f)
+{
+	int e;
+
+	if (!f->begun)
+		return 0;
+	f->begun = false;
+	e = fcgi_flush(f);
+	if (f->cgi)
+		return e;
+
+	FCGX_Finish_r(&f->request);
+	/* A connection that the web server wants to keep would occupy this thread: it is closed all
+	 * the same. */
+	FCGX_Free(&f->request, 1);
+	return e;
+}

@@ -1,0 +1,70 @@
+/*
+ * fetch.h - libcurl, wrapped: many requests at once with deadlines, size limits and connection
+ * reuse.
+ *
+ * One struct fetch belongs to one thread.  It follows no redirects, decodes nothing, and never
+ * repeats a request.
+ */
+#ifndef LIB_FETCH_H
+#define LIB_FETCH_H
+
+#include "base/ctx.h"
+
+struct fetch;
+
+enum fetch_outcome {
+	FETCH_ANSWERED, /* a whole answer with a status */
+	FETCH_NOT_SENT, /* failed before the first byte of the request was sent: name, connect, TLS
+			 */
+	FETCH_LOST,     /* something was sent and no whole answer came: time-out, reset, cut off */
+	FETCH_TOO_LARGE /* the answer was longer than allowed; status is set */
+};
+
+struct fetch_request {
+	const char *method; /* "GET", "POST", ... */
+	const char *url;
+	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
+	struct span body;           /* copied */
+	int timeout_ms;             /* for all of it */
+	int connect_ms;             /* for the connection alone; 0: 5000 */
+	size_t max_bytes;           /* of the answer's body; 0: 2 MiB */
+	bool https_only;
+	void *tag; /* given back with the answer */
+};
+
+struct fetch_answer {
+	enum fetch_outcome outcome;
+	int status;           /* 0 when none came */
+	struct span body;     /* what came of it; NUL-terminated */
+	const char *type;     /* Content-Type, "" when none */
+	int64_t retry_after;  /* seconds from Retry-After (number or date) or X-RateLimit-Reset; -1:
+				 none */
+	const char *location; /* Location, "" when none */
+	const char *why;      /* words for the log when there is no whole answer */
+	int64_t ms;           /* how long it took */
+	void *tag;
+};
+
+/* fetch_new: max requests under way at once (more wait inside).  The caller frees it with
+ * fetch_free. NULL with errno. */
+struct fetch *fetch_new(int max);
+void fetch_free(struct fetch *f); /* ends what is under way */
+/* fetch_add: takes a request and starts it at once when there is room; -1 with errno when it cannot
+ * be taken (nothing was sent). */
+int fetch_add(struct fetch *f, const struct fetch_request *r);
+/* fetch_step: moves all along without waiting (sends first bytes). */
+void fetch_step(struct fetch *f);
+/* fetch_wait: waits until something moved, one of the n extra descriptors is readable, or
+ * timeout_ms passed; then moves all along. ready[i] tells which extra descriptors are readable; may
+ * be NULL.  -1 with errno. */
+int fetch_wait(struct fetch *f, int timeout_ms, const int *fds, size_t n, bool *ready);
+/* fetch_next: one finished request; false when there is none.  What ret points to lives until the
+ * next fetch_next or fetch_free. */
+bool fetch_next(struct fetch *f, struct fetch_answer *ret);
+/* fetch_live: requests not yet given back by fetch_next. */
+int fetch_live(const struct fetch *f);
+/* fetch_one: a single request, waited for; the answer's memory is the ctx's.  -1 with errno when it
+ * could not be taken. */
+int fetch_one(struct ctx *c, const struct fetch_request *r, struct fetch_answer *ret);
+
+#endif

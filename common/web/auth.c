@@ -1,0 +1,214 @@
+/*
+ * auth.c - reads Authorization, X-API-Key and X-Organization-Id.
+ */
+#include "web/auth.h"
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "lib/crypto.h"
+#include "lib/jwt.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { TOKEN_MAX = 16384, KEY_MAX = 200, ORGANIZATION_MAX = 200, STEP_PARAMS = 3 };
+
+#define KEY_PREFIX "hsk_"
+
+#define SET_IDENTITY                                                                               \
+	"select set_config('role', 'hookswitch_api', true),"                                       \
+	" set_config('request.jwt.claims', coalesce(i.claims::text, ''), true),"                   \
+	" set_config('hookswitch.organization_id', coalesce(i.organization_id::text, ''), true),"  \
+	" i.organization_id, i.user_id from "
+
+enum { COLUMN_ORGANIZATION = 3, COLUMN_USER = 4 };
+
+static const struct db_stmt by_token = { "identity_token",
+	SET_IDENTITY "public.request_identity_token($1::jsonb, $2::text) i" };
+static const struct db_stmt by_key = { "identity_key",
+	SET_IDENTITY "public.request_identity_key($1::text, $2::text, $3::text) i" };
+
+/* ---- tokens and keys ---------------------------------------------------- */
+
+/* What stands behind "Bearer "; NULL when the header is missing or of another kind. */
+static const char *
+bearer(const struct ctx *c)
+{
+	const char *s = request_header(c, "Authorization");
+
+	if (!s || strncasecmp(s, "Bearer ", 7) != 0)
+		return NULL;
+	s += 7;
+	return s + strspn(s, " ");
+}
+
+bool
+auth_secrets_missing(void)
+{
+	return !setting_str(SET_HOOKSWITCH_JWT_SECRET) && !setting_str(SET_SUPABASE_JWT_SECRET);
+}
+
+static int
+check_token(struct ctx *c, const char *token)
+{
+	struct identity *id = &request_of(c)->identity;
+	struct jwt_keys keys = { .jwks = NULL };
+	const struct json *claims;
+	size_t n = 0;
+
+	if (strlen(token) > TOKEN_MAX)
+		return fail(c, ERR_TOKEN_INVALID, NULL);
+	if (setting_str(SET_HOOKSWITCH_JWT_SECRET))
+		keys.hs256[n++] = setting_str(SET_HOOKSWITCH_JWT_SECRET);
+	if (setting_str(SET_SUPABASE_JWT_SECRET))
+		keys.hs256[n++] = setting_str(SET_SUPABASE_JWT_SECRET);
+	switch (jwt_check(c->mem, span_of(token), &keys, clock_wall_ms() / 1000, &claims)) {
+	case JWT_OK:
+		break;
+	case JWT_EXPIRED:
+		return fail(c, ERR_TOKEN_EXPIRED, NULL);
+	case JWT_INVALID:
+		return fail(c, ERR_TOKEN_INVALID, NULL);
+	}
+	id->kind = IDENTITY_TOKEN;
+	id->claims = json_print(c->mem, claims);
+	return id->claims ? 0 : fail(c, ERR_INTERNAL, "out of memory");
+}
+
+/* Only the hash goes on: a key is never sent to the database. */
+static int
+check_key(struct ctx *c, const char *key)
+{
+	struct identity *id = &request_of(c)->identity;
+	unsigned char digest[SHA256_LEN];
+	char hex[2 * SHA256_LEN + 1];
+
+	if (strncmp(key, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0 || strlen(key) > KEY_MAX)
+		return fail(c, ERR_API_KEY_INVALID, NULL);
+	if (crypto_sha256(span_of(key), digest) < 0)
+		return fail(c, ERR_INTERNAL, "no digest");
+	crypto_hex(digest, sizeof(digest), hex);
+	id->kind = IDENTITY_KEY;
+	id->key_hash = mem_dup(c->mem, hex, sizeof(hex) - 1);
+	return id->key_hash ? 0 : fail(c, ERR_INTERNAL, "out of memory");
+}
+
+/* The database says whether it may be used; here only what it could not even read is kept away from
+ * it. */
+static int
+check_organization(struct ctx *c)
+{
+	const char *s = request_header(c, "X-Organization-Id");
+
+	if (!s || !*s)
+		return 0;
+	if (strlen(s) > ORGANIZATION_MAX || !utf8_valid(s, strlen(s)))
+		return fail(c, ERR_ORGANIZATION_NOT_FOUND, NULL);
+	request_of(c)->identity.organization = s;
+	return 0;
+}
+
+static int
+check_api(struct ctx *c)
+{
+	const char *key = request_header(c, "X-API-Key"), *token = bearer(c);
+	int rc;
+
+	if (token && strncmp(token, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0)
+		rc = check_token(c, token);
+	else if (token || (key && !request_header(c, "Authorization")))
+		rc = check_key(c, token ? token : key);
+	else
+		rc = fail(c, ERR_UNAUTHENTICATED, NULL);
+	return rc < 0 ? -1 : check_organization(c);
+}
+
+/* ---- loopback and the internal token -------------------------------------- */
+
+/* 1: the right token, 0: none was sent or none is set, -1: a wrong one. */
+static int
+internal_token(const struct ctx *c)
+{
+	const char *token = bearer(c), *want = setting_str(SET_HOOKSWITCH_INTERNAL_TOKEN);
+
+	if (!token || !want)
+		return 0;
+	return crypto_equal(span_of(token), span_of(want)) ? 1 : -1;
+}
+
+static int
+check_local(struct ctx *c)
+{
+	int token = internal_token(c);
+
+	if (token < 0)
+		return fail(c, ERR_TOKEN_INVALID, NULL);
+	if (token || request_loopback(c))
+		return 0;
+	return fail(c, ERR_UNAUTHENTICATED, "only from this host, or with the internal token");
+}
+
+static int
+check_internal(struct ctx *c)
+{
+	if (!request_loopback(c))
+		return fail(c, ERR_FORBIDDEN, "only from this host");
+	if (!setting_str(SET_HOOKSWITCH_INTERNAL_TOKEN))
+		return 0;
+	switch (internal_token(c)) {
+	case 1:
+		return 0;
+	case 0:
+		return fail(c, ERR_UNAUTHENTICATED, "the internal token is needed");
+	default:
+		return fail(c, ERR_TOKEN_INVALID, NULL);
+	}
+}
+
+int
+auth_check(struct ctx *c)
+{
+	switch (request_of(c)->route->access.kind) {
+	case ACCESS_PUBLIC:
+		return 0;
+	case ACCESS_API:
+		return check_api(c);
+	case ACCESS_LOCAL:
+		return check_local(c);
+	case ACCESS_INTERNAL:
+		return check_internal(c);
+	}
+	return fail(c, ERR_INTERNAL, "a route without access");
+}
+
+/* ---- in the database -------------------------------------------------------- */
+
+int
+auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows)
+{
+	const struct request *r = request_of(c);
+	struct span *params;
+	bool key = r->identity.kind == IDENTITY_KEY;
+
+	params = mem_alloc(c->mem, STEP_PARAMS * sizeof(*params));
+	if (!params)
+		return fail(c, ERR_INTERNAL, "out of memory");
+	params[0] = span_of(key ? r->identity.key_hash : r->identity.claims);
+	params[1] = span_of(r->identity.organization);
+	params[2] = span_of(r->route->access.scope);
+	*ret = (struct db_step){ key ? &by_key : &by_token, params, key ? 3 : 2, rows };
+	return 0;
+}
+
+void
+auth_take(struct ctx *c, const struct db_rows *rows)
+{
+	const char *s;
+
+	if (rows->n < 1)
+		return;
+	s = db_str(rows, 0, COLUMN_ORGANIZATION);
+	snprintf(c->organization_id, sizeof(c->organization_id), "%s", s ? s : "");
+	s = db_str(rows, 0, COLUMN_USER);
+	snprintf(c->user_id, sizeof(c->user_id), "%s", s ? s : "");
+}

@@ -1,0 +1,24 @@
+/*
+ * auth.h - who asks: tokens and API keys, and what only this host or the holder of the internal
+ * token may ask.
+ *
+ * Tokens are verified here, keys are looked up by the database; what somebody may see or do is
+ * decided there.
+ */
+#ifndef WEB_AUTH_H
+#define WEB_AUTH_H
+
+#include "web/request.h"
+
+/* auth_check: what can be told without the database: fills the request's identity; -1 with the
+ * failure recorded. */
+int auth_check(struct ctx *c);
+/* auth_step: the statement that sets the identity for the open transaction; its row goes to rows.
+ */
+int auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows);
+/* auth_take: remembers in the ctx whom that row named. */
+void auth_take(struct ctx *c, const struct db_rows *rows);
+/* auth_secrets_missing: true when no secret for tokens is set, so that nobody could sign in. */
+bool auth_secrets_missing(void);
+
+#endif

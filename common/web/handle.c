@@ -1,0 +1,180 @@
+/*
+ * handle.c - the order of things in a request: route, who asks, body, fields, run, commit, answer,
+ * log, after.
+ */
+#include "web/handle.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "web/auth.h"
+#include "web/bind.h"
+#include "web/flight.h"
+#include "web/idempotency.h"
+#include "web/server.h"
+
+enum { LOG_VALUE_MAX = 400 };
+
+/* ---- finding the route ------------------------------------------------------ */
+
+static void
+allow_header(struct ctx *c, unsigned allow)
+{
+	CLEANUP(text_clear) struct text t = TEXT(200);
+	int m;
+
+	for (m = GET; m < OPTIONS; m++)
+		if (allow & 1u << m)
+			text_printf(&t, "%s%s",
+			    m == GET ? "GET, HEAD" : method_name((enum method)m), ", ");
+	text_puts(&t, "OPTIONS");
+	reply_header(c, "Allow", text_str(&t));
+}
+
+/* 1: answered already (OPTIONS), 0: there is a route, -1: there is none. */
+static int
+find(struct ctx *c, const struct route_sql *sql)
+{
+	struct request *r = request_of(c);
+	const struct server *s = r->server;
+	struct route_match found;
+
+	found = route_find(s->routes, s->nroutes, r->method, &r->parts);
+	if (!found.allow)
+		return fail(c, ERR_NOT_FOUND, NULL);
+	if (found.route) {
+		r->route = found.route;
+		r->sql = &sql[found.route - s->routes];
+		return 0;
+	}
+	allow_header(c, found.allow);
+	if (r->method != OPTIONS)
+		return fail(c, ERR_METHOD_NOT_ALLOWED, NULL);
+	(void)reply_empty(c, 204);
+	return 1;
+}
+
+/* ---- running it ----------------------------------------------------------------- */
+
+/* Wrong fields are only told to somebody whom the database knows: an unknown key is answered 401
+ * first. */
+static int
+bind_or_prove(struct ctx *c)
+{
+	struct failure kept;
+
+	if (bind_fields(c) == 0)
+		return 0;
+	if (request_of(c)->identity.kind == IDENTITY_NONE)
+		return -1;
+	kept = c->failure;
+	fail_clear(c);
+	if (flight_prove(c) == 0)
+		c->failure = kept;
+	return -1;
+}
+
+static int
+run_once(struct ctx *c)
+{
+	struct request *r = request_of(c);
+
+	if (!r->idempotency_key)
+		return r->route->run(c, r->in);
+	switch (idempotency_begin(c)) {
+	case IDEMPOTENCY_RUN:
+		return idempotency_end(c, r->route->run(c, r->in));
+	case IDEMPOTENCY_REPLAYED:
+		return 0;
+	case IDEMPOTENCY_FAILED:
+		break;
+	}
+	return -1;
+}
+
+/* With a key it does no harm to ask again: what was committed is then only given again. */
+static int
+run(struct ctx *c)
+{
+	const struct request *r = request_of(c);
+
+	if (run_once(c) == 0)
+		return 0;
+	if (!r->idempotency_key || c->failure.err != ERR_OUTCOME_UNKNOWN)
+		return -1;
+	fail_clear(c);
+	reply_forget(c);
+	return run_once(c);
+}
+
+static bool
+takes_body(const struct request *r)
+{
+	return r->method == POST || r->method == PUT || r->method == PATCH;
+}
+
+static int
+respond(struct ctx *c, const struct route_sql *sql)
+{
+	struct request *r = request_of(c);
+	int rc;
+
+	rc = find(c, sql);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (auth_check(c) < 0)
+		return -1;
+	if (takes_body(r) && request_read_body(c) < 0)
+		return -1;
+	if (idempotency_key(c) < 0 || bind_or_prove(c) < 0)
+		return -1;
+	return run(c);
+}
+
+/* ---- the log line ---------------------------------------------------------------- */
+
+static void
+log_request(struct ctx *c)
+{
+	const struct request *r = request_of(c);
+	const struct failure *f = &c->failure;
+	const char *method = r->head ? "HEAD" : method_name(r->method);
+	char why[LOG_VALUE_MAX];
+	int64_t us = clock_steady_us() - r->started_us;
+
+	log_line(r->answer.status >= 500 ? LOG_ERROR : LOG_INFO,
+	    "method=%s route=%s status=%d ms=%lld.%03lld request_id=%s%s%s%s%s%s%s%s",
+	    method ? method : "-", r->route ? r->route->path : "-",
+	    r->answer.status, (long long)(us / 1000), (long long)(us % 1000), c->request_id,
+	    c->organization_id[0] ? " organization=" : "", c->organization_id,
+	    f->err != ERR_NONE ? " error=" : "", f->err != ERR_NONE ? f->code : "",
+	    r->replayed ? " replayed=1" : "", f->err != ERR_NONE && f->log ? " why=" : "",
+	    f->err != ERR_NONE && f->log ? log_quote(f->log, why, sizeof(why)) : "");
+}
+
+/* ---- all of it ---------------------------------------------------------------------- */
+
+void
+handle_request(struct ctx *c, struct request *r, const struct route_sql *sql)
+{
+	int rc;
+
+	rc = request_begin(c, r);
+	if (rc == 0)
+		rc = respond(c, sql);
+	if (rc == 0 && !r->answer.status)
+		rc = fail(c, ERR_INTERNAL, "the handler answered nothing");
+	if (rc < 0) {
+		/* A handler that said -1 and gave no reason is wrong itself. */
+		if (c->failure.err == ERR_NONE)
+			fail(c, ERR_INTERNAL, NULL);
+		reply_problem(c);
+	}
+	if (reply_send(c) < 0)
+		log_line(LOG_DEBUG, "event=peer_gone request_id=%s", c->request_id);
+	(void)fcgi_finish(r->fcgi);
+	log_request(c);
+	if (rc == 0 && r->route && r->route->after && !r->replayed && r->answer.status >= 200 &&
+	    r->answer.status < 300)
+		r->route->after(c);
+	request_end(c);
+}

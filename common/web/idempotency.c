@@ -1,0 +1,151 @@
+/*
+ * idempotency.c - takes keys, keeps answers.  Refusals are not kept: they are computed again.
+ */
+#include "web/idempotency.h"
+
+#include "lib/crypto.h"
+#include "web/auth.h"
+#include "web/server.h"
+
+#include <string.h>
+
+enum { KEY_MAX = 255, FINGERPRINT_MAX = 2 * SHA256_LEN + 1 };
+
+static const struct db_stmt take = { "idempotency_take",
+	"select t.state, t.status, t.body from public.idempotency_take($1, $2) t" };
+static const struct db_stmt keep = { "idempotency_keep",
+	"select public.idempotency_keep($1, $2, $3, $4)" };
+
+int
+idempotency_key(struct ctx *c)
+{
+	struct request *r = request_of(c);
+	const char *s = request_header(c, "Idempotency-Key");
+	size_t n;
+
+	if (!s || r->method != POST || r->identity.kind == IDENTITY_NONE)
+		return 0;
+	for (n = 0; s[n]; n++)
+		if (s[n] <= 0x20 || s[n] >= 0x7f || n >= KEY_MAX)
+			return fail(c, ERR_BAD_IDEMPOTENCY_KEY, NULL);
+	if (n == 0)
+		return fail(c, ERR_BAD_IDEMPOTENCY_KEY, NULL);
+	r->idempotency_key = s;
+	return 0;
+}
+
+/* The same request has the same method, path, query and body, to the byte. */
+static int
+fingerprint(struct ctx *c, char ret[FINGERPRINT_MAX])
+{
+	CLEANUP(text_clear) struct text t = TEXT(SERVER_MEM_MAX);
+	const struct request *r = request_of(c);
+	unsigned char digest[SHA256_LEN];
+
+	text_printf(&t, "%s %s?%s\n", method_name(r->method), r->path, r->query);
+	text_put(&t, r->body.data ? r->body.data : "", r->body.len);
+	if (!text_ok(&t) || crypto_sha256((struct span){ t.data, t.len }, digest) < 0)
+		return fail(c, ERR_INTERNAL, "no fingerprint");
+	crypto_hex(digest, sizeof(digest), ret);
+	return 0;
+}
+
+static enum idempotency
+replay(struct ctx *c, const struct db_rows *rows)
+{
+	request_of(c)->replayed = true;
+	reply_header(c, "Idempotent-Replayed", "true");
+	if (db_value(rows, 0, 2).len)
+		(void)reply_json(c, (int)db_int(rows, 0, 1, 200), db_value(rows, 0, 2));
+	else
+		(void)reply_empty(c, (int)db_int(rows, 0, 1, 204));
+	return IDEMPOTENCY_REPLAYED;
+}
+
+static enum idempotency
+judge(struct ctx *c, const struct db_rows *rows)
+{
+	const char *state = rows->n ? db_str(rows, 0, 0) : NULL;
+
+	if (state && strcmp(state, "new") == 0)
+		return IDEMPOTENCY_RUN;
+	if (state && strcmp(state, "replay") == 0)
+		return replay(c, rows);
+	if (state && strcmp(state, "reused") == 0)
+		fail(c, ERR_IDEMPOTENCY_KEY_REUSED, NULL);
+	else if (state && strcmp(state, "in_use") == 0) {
+		fail(c, ERR_IDEMPOTENCY_IN_USE, NULL);
+		c->failure.retry_after = 1;
+	} else
+		fail(c, ERR_INTERNAL, "an unknown state of the key");
+	return IDEMPOTENCY_FAILED;
+}
+
+enum idempotency
+idempotency_begin(struct ctx *c)
+{
+	struct request *r = request_of(c);
+	struct db_rows who = { .n = 0 }, rows = { .n = 0 };
+	struct span params[2];
+	struct db_step steps[2];
+	char print[FINGERPRINT_MAX];
+	enum idempotency verdict;
+
+	if (!server_db()) {
+		fail(c, ERR_UNAVAILABLE, "no database");
+		return IDEMPOTENCY_FAILED;
+	}
+	if (fingerprint(c, print) < 0 || auth_step(c, &steps[0], &who) < 0)
+		return IDEMPOTENCY_FAILED;
+	params[0] = span_of(r->idempotency_key);
+	params[1] = span_of(print);
+	steps[1] = (struct db_step){ &take, params, 2, &rows };
+	if (db_begin(c, server_db(), steps, 2, &r->tx) < 0) {
+		r->tx = NULL;
+		return IDEMPOTENCY_FAILED;
+	}
+	auth_take(c, &who);
+	verdict = judge(c, &rows);
+	if (verdict != IDEMPOTENCY_RUN) {
+		db_rollback(c, r->tx);
+		r->tx = NULL;
+	}
+	return verdict;
+}
+
+static int
+commit(struct ctx *c, struct db_tx *tx)
+{
+	const struct request *r = request_of(c);
+	struct span params[4];
+	struct db_step step = { &keep, params, COUNT(params), NULL };
+	char print[FINGERPRINT_MAX], status[16];
+
+	if (r->answer.status < 200 || r->answer.status > 299)
+		return db_commit(c, tx, NULL, 0);
+	if (fingerprint(c, print) < 0) {
+		db_rollback(c, tx);
+		return -1;
+	}
+	snprintf(status, sizeof(status), "%d", r->answer.status);
+	params[0] = span_of(r->idempotency_key);
+	params[1] = span_of(print);
+	params[2] = span_of(status);
+	params[3] = r->answer.body;
+	return db_commit(c, tx, &step, 1);
+}
+
+int
+idempotency_end(struct ctx *c, int rc)
+{
+	struct request *r = request_of(c);
+	struct db_tx *tx = r->tx;
+
+	r->tx = NULL;
+	if (!tx)
+		return rc;
+	if (rc == 0)
+		return commit(c, tx);
+	db_rollback(c, tx);
+	return rc;
+}

@@ -1,0 +1,365 @@
+/*
+ * server.c - the life of a program: settings, threads that accept in turn, the end by signal.
+ *
+ * The only global state of a program is here.  It is written before the threads start; what changes
+ * later is atomic or has a lock.
+ */
+#include "web/server.h"
+
+#include "base/log.h"
+#include "web/auth.h"
+#include "web/check.h"
+#include "web/handle.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { PROGRAM_MEM_MAX = 4 * 1024 * 1024, TICK_MS = 1000, THREADS_MAX = 64 };
+enum exit_status { EXIT_FINE = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2 };
+
+static struct {
+	const struct server *server;
+	const struct route_sql *sql;
+	struct db *db;
+	struct mem *mem;
+	bool cgi;
+	int stop_fd;
+	atomic_bool stopping;
+	atomic_bool unquiet;  /* a request came since quiet was called */
+	atomic_int busy;      /* threads with a request in hand */
+	pthread_mutex_t turn; /* held by the one thread that waits for a request */
+} program = { .stop_fd = -1, .turn = PTHREAD_MUTEX_INITIALIZER };
+
+struct db *
+server_db(void)
+{
+	return program.db;
+}
+
+bool
+server_stopping(void)
+{
+	return atomic_load(&program.stopping);
+}
+
+int
+server_stop_fd(void)
+{
+	return program.stop_fd;
+}
+
+bool
+server_is_cgi(void)
+{
+	return program.cgi;
+}
+
+/* ---- signals -------------------------------------------------------------------- */
+
+/* SIGUSR1 is how FastCGI process managers ask a program to end. */
+static void
+stop_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGUSR1);
+}
+
+static void *
+wait_for_signal(void *arg)
+{
+	const uint64_t one = 1;
+	sigset_t set;
+	int sig;
+
+	(void)arg;
+	stop_signals(&set);
+	while (sigwait(&set, &sig) != 0)
+		;
+	atomic_store(&program.stopping, true);
+	while (write(program.stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+/* All threads made later inherit the mask, so that only this one gets the signals. */
+static int
+start_signals(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t set;
+	int rc;
+
+	program.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (program.stop_fd < 0)
+		return -1;
+	stop_signals(&set);
+	signal(SIGPIPE, SIG_IGN);
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || pthread_attr_init(&attr) != 0)
+		return -1;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&thread, &attr, wait_for_signal, NULL);
+	pthread_attr_destroy(&attr);
+	return rc == 0 ? 0 : -1;
+}
+
+/* ---- waiting for requests ---------------------------------------------------------- */
+
+struct worker {
+	pthread_t thread;
+	struct ctx c;
+	struct request request;
+	struct fcgi *fcgi;
+};
+
+enum turn { TURN_STOP, TURN_NOTHING, TURN_TIMEOUT, TURN_REQUEST };
+
+/* How long to wait at most.  While others are at work the rest may change at any moment, so it is
+ * looked at again soon. */
+static int
+wait_ms(void)
+{
+	int ms = program.db ? db_close_idle(program.db) : -1;
+
+	if (atomic_load(&program.busy) > 0 ||
+	    (program.server->quiet && atomic_load(&program.unquiet)))
+		ms = ms < 0 || ms > TICK_MS ? TICK_MS : ms;
+	return ms;
+}
+
+/* Exactly one thread waits at a time; a request is taken under the lock, so that no thread blocks
+ * in accept. */
+static enum turn
+take_turn(struct worker *w)
+{
+	struct pollfd fds[2] = { { program.stop_fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
+	enum turn turn = TURN_NOTHING;
+	int n;
+
+	pthread_mutex_lock(&program.turn);
+	n = server_stopping() ? 0 : poll(fds, COUNT(fds), wait_ms());
+	if (server_stopping() || (fds[1].revents & (POLLERR | POLLNVAL)))
+		turn = TURN_STOP;
+	else if (n == 0)
+		turn = TURN_TIMEOUT;
+	else if (n > 0 && fds[1].revents && fcgi_accept(w->fcgi) == 0) {
+		atomic_fetch_add(&program.busy, 1);
+		turn = TURN_REQUEST;
+	}
+	pthread_mutex_unlock(&program.turn);
+	return turn;
+}
+
+static void
+serve_request(struct worker *w)
+{
+	w->request = (struct request){ .server = program.server, .fcgi = w->fcgi };
+	w->request.variables = fcgi_params(w->fcgi);
+	handle_request(&w->c, &w->request, program.sql);
+	ctx_reset(&w->c);
+	atomic_store(&program.unquiet, true);
+}
+
+static void
+be_quiet(struct worker *w)
+{
+	if (atomic_load(&program.busy) > 0 || !program.server->quiet ||
+	    !atomic_exchange(&program.unquiet, false))
+		return;
+	program.server->quiet(&w->c);
+	ctx_reset(&w->c);
+}
+
+static void *
+work(void *arg)
+{
+	struct worker *w = arg;
+	enum turn turn;
+
+	while ((turn = take_turn(w)) != TURN_STOP) {
+		if (turn == TURN_REQUEST) {
+			serve_request(w);
+			atomic_fetch_sub(&program.busy, 1);
+		} else if (turn == TURN_TIMEOUT)
+			be_quiet(w);
+	}
+	return NULL;
+}
+
+/* ---- serving --------------------------------------------------------------------------- */
+
+static int
+open_worker(struct worker *w)
+{
+	w->fcgi = fcgi_new();
+	return w->fcgi ? ctx_init(&w->c, SERVER_MEM_MAX) : -1;
+}
+
+static void
+close_worker(struct worker *w)
+{
+	ctx_free(&w->c);
+	fcgi_free(w->fcgi);
+}
+
+static int
+serve_once(struct worker *w)
+{
+	if (fcgi_accept(w->fcgi) < 0)
+		return EXIT_TROUBLE;
+	serve_request(w);
+	return EXIT_FINE;
+}
+
+/* The first worker is the main thread itself. */
+static int
+serve_all(struct worker *workers, size_t n)
+{
+	size_t i, started;
+
+	for (started = 1; started < n; started++)
+		if (open_worker(&workers[started]) < 0 ||
+		    pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
+			break;
+	work(&workers[0]);
+	for (i = 1; i < started; i++)
+		pthread_join(workers[i].thread, NULL);
+	for (i = 1; i < n && i <= started; i++)
+		close_worker(&workers[i]);
+	return EXIT_FINE;
+}
+
+static int
+serve(void)
+{
+	size_t n = program.cgi ? 1 : (size_t)setting_int(SET_HOOKSWITCH_THREADS);
+	struct worker *workers;
+	int rc;
+
+	n = n > THREADS_MAX ? THREADS_MAX : n;
+	workers = mem_alloc(program.mem, n * sizeof(*workers));
+	if (!workers || open_worker(&workers[0]) < 0) {
+		log_line(LOG_ERROR, "event=start_failed why=memory");
+		return EXIT_TROUBLE;
+	}
+	if (!program.cgi)
+		log_line(LOG_INFO, "event=start threads=%zu", n);
+	rc = program.cgi ? serve_once(&workers[0]) : serve_all(workers, n);
+	if (program.server->stop) {
+		ctx_reset(&workers[0].c);
+		program.server->stop(&workers[0].c);
+	}
+	close_worker(&workers[0]);
+	if (!program.cgi)
+		log_line(LOG_INFO, "event=stop");
+	return rc;
+}
+
+/* ---- start ------------------------------------------------------------------------------ */
+
+static enum log_level
+lowest_level(void)
+{
+	static const char *const names[] = { "debug", "info", "warn", "error" };
+	const char *s = setting_str(SET_HOOKSWITCH_LOG_LEVEL);
+	int i;
+
+	for (i = LOG_DEBUG; s && i <= LOG_ERROR; i++)
+		if (strcmp(s, names[i]) == 0)
+			return (enum log_level)i;
+	return LOG_INFO;
+}
+
+static bool
+has_people(const struct server *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nroutes; i++)
+		if (s->routes[i].access.kind == ACCESS_API)
+			return true;
+	return false;
+}
+
+static int
+open_program(const struct server *s)
+{
+	const char *url = setting_str(SET_DATABASE_URL);
+
+	program.mem = mem_new(PROGRAM_MEM_MAX);
+	program.sql = program.mem ? flight_sql(program.mem, s->routes, s->nroutes) : NULL;
+	if (!program.sql || start_signals() < 0) {
+		fprintf(stderr, "%s: cannot start: %s\n", s->name, strerror(errno));
+		return -1;
+	}
+	if (!url)
+		return 0;
+	program.db = db_open(url, s->db_role);
+	if (program.db)
+		return 0;
+	fprintf(stderr, "%s: DATABASE_URL: %s\n", s->name, strerror(errno));
+	return -1;
+}
+
+static int
+start(const struct server *s)
+{
+	if (settings_load() < 0 || (s->needs && settings_need(s->needs) < 0))
+		return -1;
+	if (has_people(s) && auth_secrets_missing()) {
+		fprintf(stderr, "%s: HOOKSWITCH_JWT_SECRET or SUPABASE_JWT_SECRET must be set\n",
+		    s->name);
+		return -1;
+	}
+	log_open(s->name, lowest_level());
+	if (open_program(s) < 0)
+		return -1;
+	return s->start ? s->start() : 0;
+}
+
+static int
+run(int argc, char *argv[], const struct server *s)
+{
+	int rc;
+
+	if (argc > 1 && strcmp(argv[1], "--check") == 0)
+		return check_routes(s, program.db) < 0 ? EXIT_TROUBLE : EXIT_FINE;
+	if (argc > 1 && s->option && s->option(argc, argv, &rc))
+		return rc;
+	if (argc > 1) {
+		fprintf(stderr, "%s: unknown option %s; --help lists them\n", s->name, argv[1]);
+		return EXIT_USAGE;
+	}
+	program.cgi = fcgi_is_cgi();
+	return serve();
+}
+
+int
+server_main(int argc, char *argv[], const struct server *s)
+{
+	const char *wrong;
+	size_t at = 0;
+	int rc;
+
+	program.server = s;
+	if (argc > 1 && check_option(s, argv[1]))
+		return EXIT_FINE;
+	wrong = route_table_wrong(s->routes, s->nroutes, &at);
+	if (wrong) {
+		fprintf(stderr, "%s: route %s: %s\n", s->name, s->routes[at].path, wrong);
+		return EXIT_TROUBLE;
+	}
+	rc = start(s) < 0 ? EXIT_TROUBLE : run(argc, argv, s);
+	if (program.db)
+		db_close(program.db);
+	mem_free(program.mem);
+	return rc;
+}

@@ -1,0 +1,61 @@
+/*
+ * signature.h - proofs that a webhook comes from who knows a secret: the secret itself in a header,
+ * or an HMAC of the event.
+ *
+ * How a sender signs is a plan: data, made from the credential that was entered at the provider, or
+ * one of the plans below.
+ */
+#ifndef WEB_SIGNATURE_H
+#define WEB_SIGNATURE_H
+
+#include "lib/crypto.h"
+#include "lib/json.h"
+
+/* A timestamp may be this many seconds old, or ahead. */
+enum { SIGNATURE_TOLERANCE = 300 };
+
+/* What was received.  header: the value of a header by its name in any case, NULL when it is not
+ * there. */
+struct signed_request {
+	const char *(*header)(const void *arg, const char *name);
+	const void *arg;
+	const char *method;
+	const char *url; /* as the sender was told it; NULL: not known */
+	struct span
+	    body;    /* what {body} stands for: the raw bytes, or the part of them that is signed */
+	int64_t now; /* Unix seconds */
+};
+
+enum signature_kind { SIGNATURE_SECRET, SIGNATURE_HMAC };
+
+struct signature_plan {
+	enum signature_kind kind;
+	const char *header;
+	const char *prefix; /* before the secret or the signature; "" when there is none */
+	/* SIGNATURE_HMAC: */
+	enum digest digest;
+	const char *format; /* text with {body} {timestamp} {svix-id} {method} {url} */
+	const char *timestamp_header;
+	const char *id_header;
+	bool base64;        /* the signature; else hex */
+	bool secret_base64; /* the secret; a "whsec_" in front is taken off */
+};
+
+/* signature_plan_read: the plan of a credential as Vapi describes it ({"type": "bearer" | "hmac",
+ * ...}; kind is its type where the config has none).  Its texts are config's.  -1 with EINVAL when
+ * the config cannot be understood. */
+int signature_plan_read(const struct json *config, const char *kind, struct signature_plan *ret);
+/* signature_fits: true when r proves that its sender knows secret.  An empty secret proves nothing.
+ */
+bool signature_fits(const struct signature_plan *p, struct span secret,
+    const struct signed_request *r);
+
+/* What Vapi may send without a credential that we know: X-Vapi-Secret, a bearer token, its HMAC
+ * defaults, and x-vapi-signature. */
+enum { SIGNATURE_VAPI_PLANS = 4, SIGNATURE_SYNTHFLOW_PLANS = 3 };
+extern const struct signature_plan signature_vapi[SIGNATURE_VAPI_PLANS];
+/* SynthFlow: HMAC of the call's id (the body of the signed_request), under each name that its
+ * header may have on the way. */
+extern const struct signature_plan signature_synthflow[SIGNATURE_SYNTHFLOW_PLANS];
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * webhook.c - webhooks: keeping, answering, counting.  webhook_verify.c proves who sent them.
+ */
+#include "web/webhook.h"
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "lib/db.h"
+#include "web/reply.h"
+#include "web/request.h"
+#include "web/server.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { COUNT_SLOTS = 16, COUNT_TYPE_MAX = 100, COUNT_EVERY_MS = 1000 };
+
+static const struct db_stmt keep_stmt = { "webhook_keep",
+	"select public.webhook_keep($1, $2::uuid, $3, $4, $5, $6::uuid, $7, $8, $9, $10)" };
+static const struct db_stmt count_stmt = { "webhook_count",
+	"select public.webhook_count($1, $2, $3::bigint)" };
+
+const struct field webhook_fields[1] = {
+	FIELD(organization_id, PATH, T_UUID, INTO(struct webhook_in, organization_id),
+	    .required = true, .doc = "The organization whose events they are."),
+};
+
+/* ---- chatter -------------------------------------------------------- */
+
+struct slot {
+	const char *provider; /* NULL: free */
+	char type[COUNT_TYPE_MAX + 1];
+	int64_t n;
+};
+
+/* Chatter comes many times a second for each call: it is gathered here and written once a second.
+ */
+static struct {
+	pthread_mutex_t lock;
+	struct slot slots[COUNT_SLOTS];
+	int64_t written_ms;
+} counted = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Adds n of a type; false when there is no room for another type.  The lock is held. */
+static bool
+count_add(const char *provider, const char *type, int64_t n)
+{
+	struct slot *s;
+	size_t i;
+
+	for (i = 0; i < COUNT_SLOTS; i++) {
+		s = &counted.slots[i];
+		if (!s->provider) {
+			s->provider = provider;
+			snprintf(s->type, sizeof(s->type), "%s", type);
+		}
+		if (strcmp(s->provider, provider) == 0 && strcmp(s->type, type) == 0) {
+			s->n += n;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes all that was counted; how many types. */
+static size_t
+count_take(struct slot *ret)
+{
+	size_t i, n = 0;
+
+	pthread_mutex_lock(&counted.lock);
+	for (i = 0; i < COUNT_SLOTS && counted.slots[i].provider; i++)
+		ret[n++] = counted.slots[i];
+	memset(counted.slots, 0, sizeof(counted.slots));
+	counted.written_ms = clock_steady_ms();
+	pthread_mutex_unlock(&counted.lock);
+	return n;
+}
+
+static void
+count_give_back(const struct slot *slots, size_t n)
+{
+	size_t i;
+
+	pthread_mutex_lock(&counted.lock);
+	for (i = 0; i < n; i++)
+		count_add(slots[i].provider, slots[i].type, slots[i].n);
+	pthread_mutex_unlock(&counted.lock);
+}
+
+void
+webhook_flush(struct ctx *c)
+{
+	struct span params[COUNT_SLOTS][3];
+	struct db_step steps[COUNT_SLOTS];
+	struct slot slots[COUNT_SLOTS];
+	char numbers[COUNT_SLOTS][24];
+	size_t i, n = count_take(slots);
+
+	for (i = 0; i < n; i++) {
+		snprintf(numbers[i], sizeof(numbers[i]), "%lld", (long long)slots[i].n);
+		params[i][0] = span_of(slots[i].provider);
+		params[i][1] = span_of(slots[i].type);
+		params[i][2] = span_of(numbers[i]);
+		steps[i] = (struct db_step){ &count_stmt, params[i], 3, NULL };
+	}
+	/* A count is worth no failure: what could not be written is written with the next. */
+	if (n > 0 && db_run(c, server_db(), DB_TRANSACTION, steps, n) < 0) {
+		count_give_back(slots, n);
+		fail_clear(c);
+	}
+}
+
+static void
+count_event(struct ctx *c, const char *provider, const char *type)
+{
+	bool due;
+
+	pthread_mutex_lock(&counted.lock);
+	due = !count_add(provider, type, 1);
+	pthread_mutex_unlock(&counted.lock);
+	if (due) {
+		webhook_flush(c);
+		pthread_mutex_lock(&counted.lock);
+		count_add(provider, type, 1);
+		pthread_mutex_unlock(&counted.lock);
+	}
+
+	pthread_mutex_lock(&counted.lock);
+	due = server_is_cgi() || clock_steady_ms() - counted.written_ms >= COUNT_EVERY_MS;
+	pthread_mutex_unlock(&counted.lock);
+	if (due)
+		webhook_flush(c);
+}
+
+/* ---- the body as text ----------------------------------------------- */
+
+/* The length of the run at the front of s that is UTF-8 without NUL, looked for in steps that
+ * double. */
+static size_t
+valid_run(const char *s, size_t n)
+{
+	size_t done = 0, step;
+
+	for (step = 4096; step >= 1;) {
+		size_t part = n - done < step ? n - done : step;
+		if (part > 0 && utf8_valid(s + done, part))
+			done += part;
+		else
+			step /= 2;
+		if (done == n)
+			break;
+	}
+	return done;
+}
+
+struct span
+webhook_text(struct mem *m, struct span body)
+{
+	CLEANUP(text_clear) struct text t = TEXT(6 * body.len);
+	size_t i = 0, run;
+
+	if (body.len == 0 || utf8_valid(body.data, body.len))
+		return body.data ? body : SPAN("");
+
+	while (i < body.len) {
+		run = valid_run(body.data + i, body.len - i);
+		text_put(&t, body.data + i, run);
+		i += run;
+		if (i < body.len)
+			text_printf(&t, "\\u%04x", (unsigned char)body.data[i++]);
+	}
+	if (!text_ok(&t))
+		return (struct span){ 0 };
+	return (struct span){ mem_dup(m, t.data, t.len), t.len };
+}
+
+/* ---- keeping -------------------------------------------------------- */
+
+static void
+on_sent(void)
+{
+	crash_point(webhook_sent);
+}
+
+static int
+keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
+    const struct webhook_event *e, const char *class)
+{
+	/* The token's attempt wins over the one that the body names; where they disagree, the
+	 * database finds it out. */
+	const char *mark = p->assignment_id[0] != '\0' ? p->assignment_id : e->assignment_id;
+	const struct span params[] = { span_of(w->provider), span_of(p->organization_id),
+		span_of(p->signer), span_of(e->key), span_of(e->type), span_of(mark),
+		span_of(e->provider_call_id), webhook_text(c->mem, request_body(c)),
+		span_of(e->report), span_of(class) };
+	const struct db_step step = { &keep_stmt, params, COUNT(params), NULL };
+	int result;
+
+	if (!params[7].data)
+		return fail(c, ERR_UNAVAILABLE, "out of memory");
+
+	db_after_send(on_sent);
+	/* The event's key makes a second time harmless. */
+	result = db_run(c, server_db(), DB_REPEATABLE, &step, 1);
+	db_after_send(NULL);
+	if (result < 0 && c->failure.retry_after == 0)
+		c->failure.retry_after = 1;
+	return result;
+}
+
+int
+webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
+    const struct webhook_event *e)
+{
+	bool chatter = strcmp(e->class, "chatter") == 0;
+
+	if (chatter && !setting_bool(SET_HOOKSWITCH_KEEP_CHATTER))
+		count_event(c, w->provider, e->type);
+	else if (keep(c, w, p, e, chatter ? "kept" : e->class) < 0)
+		return -1;
+
+	crash_point(webhook_kept);
+	return reply_json(c, 200, span_of(e->reply));
+}
+
+void
+webhook_answered(struct ctx *c)
+{
+	(void)c;
+	crash_point(webhook_answered);
+}

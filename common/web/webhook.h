@@ -1,0 +1,70 @@
+/*
+ * webhook.h - what all programs for webhooks share: who sent it, keeping it, answering it, counting
+ * chatter.
+ *
+ * What an event says is read by peers/; what it does is decided by the database, in the one
+ * statement that keeps it.
+ */
+#ifndef WEB_WEBHOOK_H
+#define WEB_WEBHOOK_H
+
+#include "base/settings.h"
+#include "web/route.h"
+#include "web/signature.h"
+
+/* What the path of every route for webhooks tells. */
+struct webhook_in {
+	const char *organization_id;
+};
+
+extern const struct field webhook_fields[1];
+
+enum { WEBHOOK_BODY_MAX = 2 * 1024 * 1024 };
+
+/* How one provider's webhooks are proved: static. */
+struct webhook {
+	const char *provider;
+	enum setting secrets; /* those of the whole installation, separated by commas */
+	const struct signature_plan *plans; /* how these may be used */
+	size_t nplans;
+	const char *token_header; /* may hold the token of one call (lib/seal); NULL: never */
+};
+
+/* Who sent it, proved. */
+struct webhook_proof {
+	const char *signer; /* "call", "organization", "installation" */
+	const char *organization_id;
+	char
+	    assignment_id[37]; /* signer "call": the attempt that the token was made for; else "" */
+};
+
+/* One event, in the database's words. */
+struct webhook_event {
+	const char *class; /* kept, moves, look, unknown, answer; "chatter": counted, and kept only
+			      where that is set */
+	const char *type;
+	const char *key;
+	const char *assignment_id;    /* NULL: the body names none */
+	const char *provider_call_id; /* NULL: the same */
+	const char *report;           /* NULL: it moves nothing */
+	const char *reply;            /* JSON */
+};
+
+/* webhook_verify: proves the request in hand, of which signed is what {body} stands for.  -1 with
+ * ERR_SIGNATURE_INVALID, or with what the database had against it. */
+int webhook_verify(struct ctx *c, const struct webhook *w, const char *organization_id,
+    struct span signed_text, struct webhook_proof *ret);
+/* webhook_take: keeps the event with the request's raw body, or counts it, and answers 200 with its
+ * reply.  -1 when it could not be kept: then the sender has to send it again. */
+int webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
+    const struct webhook_event *e);
+/* webhook_answered: for the route's .after.  webhook_flush: writes down what was counted; for the
+ * server's .quiet and .stop. */
+void webhook_answered(struct ctx *c);
+void webhook_flush(struct ctx *c);
+
+/* webhook_text: the body as text that the database takes: as it is when it is UTF-8 without NUL;
+ * else each byte that is wrong is written \u00XX.  In m; data NULL when memory is out. */
+struct span webhook_text(struct mem *m, struct span body);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * pump.h - one turn of the call pump: claim, dial, record, look, hang up, keep in order.
+ *
+ * One thread.  What SQL decides is in sql/functions (40_claim, 50_apply, 60_record); here bytes are
+ * moved between the database and the providers, many requests at once.
+ */
+#ifndef WORK_PUMP_H
+#define WORK_PUMP_H
+
+#include "base/text.h"
+#include "lib/db.h"
+#include "lib/fetch.h"
+#include "peers/voice.h"
+
+enum {
+	PUMP_LIVE_MAX = 256,     /* requests to providers under way at once */
+	PUMP_LOOKS_MAX = 32,     /* of them look-ups */
+	PUMP_RESULTS_MAX = 1000, /* calls named in the summary */
+	PUMP_JSON_MAX = 32 * 1024 * 1024
+};
+
+/* What a turn has done, for its summary. */
+struct pump_counts {
+	int64_t claimed, accepted, refused, unknown;
+	int64_t looked, absent, hung_up, expired, swept, sealed, failures;
+};
+
+struct pump {
+	struct ctx c; /* memory of one round; forgotten after it */
+	struct db *db;
+	struct fetch *fetch;
+	char worker[64];
+	struct pump_counts counts;
+	struct mem *turn;    /* memory of the turn */
+	struct text results; /* one JSON object for each dial */
+	int64_t nresults;
+	struct text waiting;  /* JSON: why the last claim took nothing more */
+	int dials, looks;     /* under way */
+	struct job *done;     /* dials answered and not yet recorded, with their outcomes */
+	struct text findings; /* JSON objects of looks that are to be recorded, joined by commas */
+	struct text hangups;  /* ids of hang-ups that are to be recorded, joined by commas */
+};
+
+enum job_kind { JOB_DIAL, JOB_LOOK, JOB_HANGUP };
+
+/* One thing that is asked of a provider, with its own memory: it outlives rounds. */
+struct job {
+	enum job_kind kind;
+	struct mem *mem;
+	struct job *next;
+	const struct voice_provider *provider;
+	struct voice_account account;
+	char assignment_id[37];
+	char call_id[37];
+	int64_t fence;
+	const char
+	    *outcome; /* JOB_DIAL: what came back, as JSON; NULL: it could not be written down */
+	struct voice_look look; /* JOB_LOOK: what is asked now */
+	int64_t began_ms;       /* JOB_LOOK: when the listing began (wall clock) */
+	const char **todo;      /* JOB_LOOK: candidates still to be read */
+	size_t ntodo;
+	bool more;              /* JOB_LOOK: another page after them */
+	struct voice_look page; /* JOB_LOOK: that page, while candidates are read */
+};
+
+/* pump_open: a pump on a pool whose role is hookswitch_pump; -1 with errno.  pump_close gives all
+ * back. */
+int pump_open(struct pump *p, struct db *db);
+void pump_close(struct pump *p);
+
+/* pump_turn: does all that is due; with wait_ms > 0 it stays that long and does what becomes due.
+ * stop_fd: readable when the program is to end (-1: none); what is under way is then finished
+ * first. Returns the summary as JSON text, which lives until the next turn or pump_close; NULL with
+ * the failure recorded in p->c when the database could not be asked even once. */
+const char *pump_turn(struct pump *p, int64_t wait_ms, int stop_fd);
+
+/* ---- for the files of work/ ------------------------------------------ */
+
+/* pump_run: database steps of this round; -1 is logged and counted. */
+int pump_run(struct pump *p, int flags, const struct db_step *steps, size_t n);
+/* pump_json: one statement that answers one JSON value; NULL when it failed. */
+const struct json *pump_json(struct pump *p, const struct db_stmt *stmt, const struct span *params,
+    size_t n);
+
+/* job_new: a job with the account opened from a row of claims or looks; NULL with errno (EACCES:
+ * the key cannot be opened). */
+struct job *job_new(enum job_kind kind, const struct json *row);
+void job_free(struct job *j);
+
+/* dial_claim: claims what can be dialled and sends it off; how many, -1 when the database failed.
+ */
+int dial_claim(struct pump *p);
+void dial_answered(struct pump *p, struct job *j, const struct fetch_answer *a);
+/* dial_record: records what came back. */
+void dial_record(struct pump *p);
+
+/* look_claim: takes what is to be looked up and asks; how many, -1 when the database failed. */
+int look_claim(struct pump *p);
+void look_answered(struct pump *p, struct job *j, const struct fetch_answer *a);
+void look_record(struct pump *p);
+
+int hangup_claim(struct pump *p);
+void hangup_answered(struct pump *p, struct job *j, const struct fetch_answer *a);
+void hangup_record(struct pump *p);
+
+/* upkeep_run: expiry, waiting events, plain keys; full: also partitions and pruning. */
+int upkeep_run(struct pump *p, bool full);
+/* upkeep_due: 1 when something is due now, 0 when nothing is, -1 when the database failed. */
+int upkeep_due(struct pump *p);
+/* upkeep_count: adds the turn to the counters that /metrics shows. */
+void upkeep_count(struct pump *p);
+
+#endif

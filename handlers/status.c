@@ -1,0 +1,148 @@
+/*
+ * status.c - tells whether this installation lives, whether it is ready, and its numbers for
+ * Prometheus.
+ */
+#include "base/settings.h"
+#include "lib/db.h"
+#include "web/reply.h"
+#include "web/server.h"
+
+#include <string.h>
+
+enum { METRICS_MAX = 4 * 1024 * 1024 };
+
+/* The newest of sql/migrations: a database that lacks it is not ready for these programs. */
+#define NEWEST_MIGRATION "0008_rights"
+
+/* ---- metrics: from SQL's JSON to Prometheus' text -------------------- */
+
+/* A text between quotes as Prometheus wants it. */
+static void
+put_label_value(struct text *t, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\\' || *s == '"')
+			text_putc(t, '\\');
+		if (*s == '\n')
+			text_puts(t, "\\n");
+		else
+			text_putc(t, *s);
+	}
+}
+
+static int
+put_label(void *arg, const char *name, const struct json *value)
+{
+	struct text *t = arg;
+	const char *s = json_str_of(value, NULL);
+
+	text_printf(t, "%s%s=\"", t->data[t->len - 1] == '{' ? "" : ",", name);
+	put_label_value(t, s ? s : "");
+	text_putc(t, '"');
+	return 0;
+}
+
+static void
+put_sample(struct text *t, const char *name, const struct json *sample)
+{
+	const struct json *labels = json_get(sample, "labels");
+
+	text_puts(t, name);
+	if (json_len(labels)) {
+		text_putc(t, '{');
+		(void)json_each(labels, put_label, t);
+		text_putc(t, '}');
+	}
+	text_putc(t, ' ');
+	json_write(t, json_get(sample, "value"));
+	text_putc(t, '\n');
+}
+
+static void
+put_metric(struct text *t, const struct json *metric)
+{
+	const char *name = json_str(metric, "name"), *help = json_str(metric, "help");
+	const struct json *samples = json_get(metric, "samples");
+	const char *type = json_str(metric, "type");
+	size_t i;
+
+	if (!name)
+		return;
+	if (help)
+		text_printf(t, "# HELP %s %s\n", name, help);
+	if (type)
+		text_printf(t, "# TYPE %s %s\n", name, type);
+	for (i = 0; i < json_len(samples); i++)
+		put_sample(t, name, json_at(samples, i));
+}
+
+/* ---- operations ----------------------------------------------------- */
+
+/* The process lives: no database is asked, so that a slow one does not get healthy programs
+ * restarted. */
+static int
+tell_health(struct ctx *c, const void *arg)
+{
+	(void)arg;
+	return reply_json(c, 200, SPAN("{\"status\":\"ok\"}"));
+}
+
+static int
+tell_ready(struct ctx *c, const void *arg)
+{
+	const struct json *version, *done;
+	const char *name;
+	size_t i;
+
+	(void)arg;
+	version = db_call(c, NULL, 0);
+	if (!version)
+		return -1;
+	done = json_get(version, "migrations");
+	for (i = 0; i < json_len(done); i++) {
+		name = json_str_of(json_at(done, i), NULL);
+		if (name && strcmp(name, NEWEST_MIGRATION) == 0)
+			return reply_json(c, 200, SPAN("{\"status\":\"ready\"}"));
+	}
+	return fail(c, ERR_UNAVAILABLE, "the database lacks migrations of this version");
+}
+
+static int
+tell_metrics(struct ctx *c, const void *arg)
+{
+	CLEANUP(text_clear) struct text t = TEXT(METRICS_MAX);
+	const struct json *metrics;
+	const char *body;
+	size_t i;
+
+	(void)arg;
+	metrics = db_call(c, NULL, 0);
+	if (!metrics)
+		return -1;
+	for (i = 0; i < json_len(metrics); i++)
+		put_metric(&t, json_at(metrics, i));
+	body = text_ok(&t) ? mem_str(c->mem, text_str(&t)) : NULL;
+	if (!body)
+		return fail(c, ERR_INTERNAL, "the numbers could not be written");
+	return reply_raw(c, 200, "text/plain; version=0.0.4; charset=utf-8", span_of(body));
+}
+
+/* ---- routes --------------------------------------------------------- */
+
+static const struct route routes[] = {
+	{ GET, "/healthz", PUBLIC, NO_FIELDS, tell_health, 200, NULL, "The program lives." },
+	{ GET, "/readyz", PUBLIC, NO_FIELDS, tell_ready, 200, "schema_version",
+	    "The database answers and knows all that these programs need." },
+	{ GET, "/metrics", LOCAL, NO_FIELDS, tell_metrics, 200, "metrics",
+	    "Numbers for Prometheus." },
+};
+
+static const int needs[] = { SET_DATABASE_URL, -1 };
+
+int
+main(int argc, char *argv[])
+{
+	return server_main(argc, argv,
+	    &(const struct server){ "status", routes, COUNT(routes), .db_role = "hookswitch_pump",
+		.needs = needs });
+}

@@ -1,0 +1,61 @@
+/*
+ * vapi-webhook.c - takes Vapi's events.
+ *
+ * An event is proved, kept, deduplicated and applied before it is answered; what it does to a call
+ * is decided in sql/functions.
+ */
+#include "lib/seal.h"
+#include "peers/voice.h"
+#include "web/reply.h"
+#include "web/server.h"
+#include "web/webhook.h"
+
+/* ---- operations ----------------------------------------------------- */
+
+static const struct webhook vapi = { .provider = "vapi",
+	.secrets = SET_VAPI_WEBHOOK_SECRET,
+	.plans = signature_vapi,
+	.nplans = SIGNATURE_VAPI_PLANS,
+	.token_header = "X-Vapi-Secret" };
+
+static int
+receive_event(struct ctx *c, const void *arg)
+{
+	const struct webhook_in *in = arg;
+	struct webhook_proof proof;
+	struct voice_event e;
+
+	if (webhook_verify(c, &vapi, in->organization_id, request_body(c), &proof) < 0)
+		return -1;
+
+	switch (vapi_event(c->mem, request_body(c), &e)) {
+	case EVENT_NOT_JSON:
+		return fail(c, ERR_BAD_JSON, "The event is not JSON.");
+	case EVENT_NO_MEMORY:
+		return fail(c, ERR_UNAVAILABLE, "out of memory");
+	case EVENT_OK:
+		break;
+	}
+	return webhook_take(c, &vapi, &proof,
+	    &(const struct webhook_event){ voice_class_name(e.class), e.type, e.key,
+		e.assignment_id, e.provider_call_id, e.report, e.reply });
+}
+
+/* ---- routes --------------------------------------------------------- */
+
+static const struct route routes[] = {
+	{ POST, "/api/webhooks/vapi/{organization_id}", PUBLIC, FIELDS(webhook_fields),
+	    receive_event, 200, NULL, "Take an event of Vapi.", .body_max = WEBHOOK_BODY_MAX,
+	    .flags = ROUTE_RAW, .after = webhook_answered },
+};
+
+static const int needs[] = { SET_DATABASE_URL, SET_HOOKSWITCH_SECRET_KEY, -1 };
+
+int
+main(int argc, char *argv[])
+{
+	return server_main(argc, argv,
+	    &(const struct server){ "vapi-webhook", routes, COUNT(routes),
+		.db_role = "hookswitch_webhook", .needs = needs, .start = seal_ready,
+		.quiet = webhook_flush, .stop = webhook_flush });
+}

@@ -1,0 +1,123 @@
+-- 20_identity.sql - who is asking, established once for each request; Idempotency-Key.
+
+-- From verified claims.  A person without any organization gets a personal one.
+create or replace function public.request_identity_token(p_claims jsonb, p_organization text)
+    returns table (claims text, organization_id uuid, user_id uuid)
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_user uuid := nullif(p_claims ->> 'sub', '')::uuid;
+    v_wish uuid := public.uuid_or_null(coalesce(nullif(p_organization, ''), nullif(p_claims -> 'app_metadata' ->> 'organization_id', '')));
+    v_found uuid;
+begin
+    if nullif(p_organization, '') is not null and v_wish is null then
+        raise exception 'organization_not_found' using errcode = 'PT404';
+    end if;
+    if p_claims ->> 'role' = 'service_role' then
+        if v_wish is null then
+            raise exception 'bad_request' using errcode = 'PT400', detail = 'A service key must name the organization: X-Organization-Id.';
+        end if;
+        select o.id into v_found from public.organizations o where o.id = v_wish;
+    else
+        v_found := public.organization_of_user(v_user, v_wish);
+        if v_found is null and v_wish is null then
+            v_found := public.organization_personal(v_user, p_claims);
+        end if;
+    end if;
+    if v_found is null then
+        perform from public.organizations o join public.organization_members m on m.organization_id = o.id
+          where o.id = v_wish and m.user_id = v_user and o.status = 'disabled';
+        if found then
+            raise exception 'organization_inactive' using errcode = 'PT403';
+        end if;
+        raise exception 'organization_not_found' using errcode = 'PT404';
+    end if;
+    return query select p_claims::text, v_found, v_user;
+end
+$$;
+
+-- From the SHA-256 of an API key.  last_used_at is written at most once a minute.
+create or replace function public.request_identity_key(p_hash text, p_organization text, p_scope text)
+    returns table (claims text, organization_id uuid, user_id uuid)
+    language plpgsql security definer set search_path = '' as $$
+declare
+    k public.api_keys;
+begin
+    select * into k from public.api_keys a
+     where a.key_hash = p_hash and a.revoked_at is null and (a.expires_at is null or a.expires_at > now());
+    if not found then
+        raise exception 'api_key_invalid' using errcode = 'PT401';
+    end if;
+    if nullif(p_organization, '') is not null and public.uuid_or_null(p_organization) is distinct from k.organization_id then
+        raise exception 'organization_mismatch' using errcode = 'PT403';
+    end if;
+    if not ('*' = any(k.scopes) or p_scope = any(k.scopes)) then
+        raise exception 'scope_missing' using errcode = 'PT403', detail = format('The key needs the scope %s.', p_scope);
+    end if;
+    perform from public.organizations o where o.id = k.organization_id and o.status <> 'disabled';
+    if not found then
+        raise exception 'organization_inactive' using errcode = 'PT403';
+    end if;
+    if k.last_used_at is null or k.last_used_at < now() - interval '1 minute' then
+        update public.api_keys set last_used_at = now() where id = k.id;
+    end if;
+    return query select jsonb_build_object('role', 'hookswitch_key', 'key_id', k.id)::text, k.organization_id, k.created_by;
+end
+$$;
+
+create or replace function public.uuid_or_null(p_text text) returns uuid
+    language sql immutable set search_path = '' as $$
+    select case when p_text ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then p_text::uuid end
+$$;
+
+-- A person's own organization, made at the first valid token.  Two first requests at once make one.
+create or replace function public.organization_personal(p_user uuid, p_claims jsonb) returns uuid
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_id uuid;
+begin
+    if p_user is null then
+        return null;
+    end if;
+    insert into public.organizations (name, personal_of)
+    values (left(coalesce(nullif(p_claims ->> 'email', ''), 'Personal'), 200), p_user)
+    on conflict (personal_of) do nothing;
+    select o.id into v_id from public.organizations o where o.personal_of = p_user and o.status <> 'disabled';
+    insert into public.organization_members (organization_id, user_id, role, is_default)
+    select v_id, p_user, 'owner', true where v_id is not null
+    on conflict do nothing;
+    insert into public.user_profiles (id, email, status) values (p_user, p_claims ->> 'email', 'active') on conflict (id) do nothing;
+    return v_id;
+end
+$$;
+
+-- Idempotency-Key: 'new' go on; 'replay' the stored answer; 'reused' for another request; 'in_use' by one that still runs.
+create or replace function public.idempotency_take(p_key text, p_fingerprint text)
+    returns table (state text, status integer, body text)
+    language plpgsql set search_path = '' as $$
+declare
+    v_organization uuid := public.current_organization_id();
+    k public.idempotency_keys;
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended(v_organization::text || ' ' || p_key, 7)) then
+        return query select 'in_use', null::integer, null::text;
+        return;
+    end if;
+    select * into k from public.idempotency_keys i where i.organization_id = v_organization and i.key = p_key;
+    if not found then
+        return query select 'new', null::integer, null::text;
+    elsif k.created_at < now() - interval '24 hours' then
+        delete from public.idempotency_keys i where i.organization_id = v_organization and i.key = p_key;
+        return query select 'new', null::integer, null::text;
+    elsif k.fingerprint <> p_fingerprint then
+        return query select 'reused', null::integer, null::text;
+    else
+        return query select 'replay', k.status, k.body;
+    end if;
+end
+$$;
+
+create or replace function public.idempotency_keep(p_key text, p_fingerprint text, p_status integer, p_body text) returns void
+    language sql set search_path = '' as $$
+    insert into public.idempotency_keys (organization_id, key, fingerprint, status, body)
+    values (public.current_organization_id(), p_key, p_fingerprint, p_status, p_body)
+$$;

@@ -1,0 +1,371 @@
+-- 40_claim.sql - which calls are dialled now: promotion, admission, claims, and the intent before the dial.
+
+-- Rows whose time has come become ready; those whose time has passed expire.  In batches, so that a backlog never holds up a claim.
+create or replace function public.queue_promote(p_limit integer default 1000) returns integer
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_n integer;
+begin
+    update public.call_queue q set ready = true
+      from (select id from public.call_queue
+             where status = 'queued' and not ready and due_at <= clock_timestamp()
+             order by due_at limit p_limit for update skip locked) d
+     where q.id = d.id;
+    get diagnostics v_n = row_count;
+    return v_n;
+end
+$$;
+
+create or replace function public.queue_expire(p_limit integer default 500) returns integer
+    language plpgsql security definer set search_path = '' as $$
+declare
+    q public.call_queue;
+    v_n integer := 0;
+begin
+    for q in select * from public.call_queue where status = 'queued' and expires_at <= clock_timestamp()
+              order by expires_at limit p_limit for update skip locked loop
+        perform public.call_close(q.id, q.call_created_at, 'expired', 'expired', null);
+        v_n := v_n + 1;
+    end loop;
+    return v_n;
+end
+$$;
+
+-- Active providers with their free places, in the order in which they are asked.  The caller holds their rows' locks where it counts.
+-- A provider that refused lately gets one call to show that it is well again.
+create or replace function public.providers_free() returns table (
+    id uuid, provider_type text, free integer, reason text)
+    language sql stable security definer set search_path = '' as $$
+    select p.id, p.provider_type,
+           case when p.cooling_until > clock_timestamp() then 0
+                else greatest(0, least(
+                    case when p.failures > 0 then least(1, p.max_concurrent_calls) else p.max_concurrent_calls end - l.live,
+                    case when p.starts_per_second is null then 1000000
+                         else floor(greatest(p.starts_per_second, 1) - s.started)::integer end)) end::integer,
+           case when p.cooling_until > clock_timestamp() then 'provider_cooling'
+                when p.max_concurrent_calls <= l.live or (p.failures > 0 and l.live > 0) then 'provider_capacity'
+                else 'provider_starts' end
+      from public.call_service_providers p
+     cross join lateral (select count(*)::integer as live from public.call_assignments a
+                          where a.provider_id = p.id and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
+     cross join lateral (select count(*)::integer as started from public.call_assignments a
+                          where p.starts_per_second is not null and a.provider_id = p.id
+                            and a.created_at > clock_timestamp() - make_interval(secs => greatest(1, 1 / p.starts_per_second)::double precision)) s
+     where p.is_active and not p.is_draining
+     order by p.priority, l.live::numeric / greatest(p.max_concurrent_calls, 1), p.id
+$$;
+
+-- May this organization call now?  Null: yes.  The plan's minutes and calls will be asked here too.
+create or replace function public.organization_admission(o public.organizations) returns text
+    language plpgsql stable set search_path = '' as $$
+declare
+    v_hours jsonb := o.settings -> 'calling_hours';
+    v_local timestamp;
+begin
+    if o.status not in ('active', 'past_due') then
+        return 'organization_inactive';
+    end if;
+    if jsonb_typeof(v_hours) = 'object' then
+        v_local := clock_timestamp() at time zone coalesce(v_hours ->> 'timezone', 'UTC');
+        if (v_hours ? 'days' and not v_hours -> 'days' @> to_jsonb(extract(isodow from v_local)::integer))
+           or v_local::time < coalesce(v_hours ->> 'start', '00:00')::time
+           or v_local::time >= coalesce(v_hours ->> 'end', '24:00')::time then
+            return 'calling_hours';
+        end if;
+    end if;
+    return null;
+exception when others then
+    return 'calling_hours_unreadable'; -- settings that cannot be read never let a call out at night
+end
+$$;
+
+-- The calls that come first on the open routes.  Organizations in p_closed are passed over as a whole: first by looking a little ahead in
+-- the common order, and where closed ones crowd the front, organization by organization (one index probe skips all of a closed one's rows).
+create or replace function public.queue_candidates(p_routes text[], p_closed uuid[], p_take integer)
+    returns table (id uuid, organization_id uuid, priority integer, due_at timestamptz, place bigint)
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_ahead integer := p_take * 2 + 50;
+    v_seen integer;
+    v_open integer;
+begin
+    select count(*), count(*) filter (where x.organization_id <> all (p_closed)) into v_seen, v_open
+      from unnest(p_routes) r(route)
+     cross join lateral (select q.organization_id from public.call_queue q
+                          where q.status = 'queued' and q.ready and q.route = r.route
+                          order by q.priority, q.due_at, q.position limit v_ahead) x;
+    if v_open >= p_take or v_seen < v_ahead or cardinality(p_closed) = 0 then
+        return query
+            select x.* from unnest(p_routes) r(route)
+             cross join lateral (select q.id, q.organization_id, q.priority, q.due_at, q.position as place
+                                   from public.call_queue q
+                                  where q.status = 'queued' and q.ready and q.route = r.route
+                                  order by q.priority, q.due_at, q.position limit v_ahead) x
+             where x.organization_id <> all (p_closed)
+             order by x.priority, x.due_at, x.place limit v_ahead;
+        return;
+    end if;
+    return query
+        with recursive orgs as (
+            select r.route, (select q.organization_id from public.call_queue q
+                              where q.status = 'queued' and q.ready and q.route = r.route
+                              order by q.organization_id limit 1) as organization_id
+              from unnest(p_routes) r(route)
+            union all
+            select o.route, (select q.organization_id from public.call_queue q
+                              where q.status = 'queued' and q.ready and q.route = o.route and q.organization_id > o.organization_id
+                              order by q.organization_id limit 1)
+              from orgs o where o.organization_id is not null)
+        select x.* from orgs o
+         cross join lateral (select q.id, q.organization_id, q.priority, q.due_at, q.position as place
+                               from public.call_queue q
+                              where q.status = 'queued' and q.ready and q.route = o.route and q.organization_id = o.organization_id
+                              order by q.priority, q.due_at, q.position limit p_take) x
+         where o.organization_id is not null and o.organization_id <> all (p_closed)
+         order by x.priority, x.due_at, x.place limit v_ahead;
+end
+$$;
+
+-- Why the first calls in line wait, written only where it changed.
+create or replace function public.queue_explain(p_routes text[], p_reason text) returns void
+    language sql security definer set search_path = '' as $$
+    update public.call_queue q set admission = p_reason
+      from (select x.id from unnest(p_routes) r(route)
+             cross join lateral (select c.id, c.admission from public.call_queue c
+                                  where c.status = 'queued' and c.ready and c.route = r.route
+                                  order by c.priority, c.due_at, c.position limit 20) x
+             where x.admission is distinct from p_reason) w
+     where q.id = w.id and q.status = 'queued'
+$$;
+
+-- One claim.  Locks the providers' rows, then the organizations', in the order of their ids, and counts in later statements: a statement
+-- that locks and counts at once sees the old snapshot and overshoots.  Answers {"dials":[...],"claimed":n,"waiting":{reason:n}}.
+create or replace function public.calls_claim(p_limit integer, p_worker text, p_lease_seconds double precision) returns jsonb
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_ids uuid[] := '{}';
+    v_waiting jsonb := '{}';
+    v_released uuid[];
+begin
+    if exists (select from public.call_queue q where q.status = 'queued' and q.ready) then
+        select c.ids, c.waiting into v_ids, v_waiting from public.calls_admit(p_limit, p_worker, p_lease_seconds) c;
+    end if;
+    -- Behind the providers' locks, and passing over what is locked: nothing is waited for here.
+    select coalesce(array_agg(x.id), '{}') into v_released from public.leases_renew(p_limit, p_worker, p_lease_seconds) x(id);
+    return jsonb_build_object('claimed', cardinality(v_ids), 'renewed', cardinality(v_released), 'waiting', v_waiting,
+                              'dials', public.dials_of(v_released || v_ids));
+end
+$$;
+
+-- Attempts that were never sent and whose lease ran out belong to whoever takes them now (a dead pump's, or made by SQL).
+create or replace function public.leases_renew(p_limit integer, p_worker text, p_lease_seconds double precision) returns setof uuid
+    language sql security definer set search_path = '' as $$
+    update public.call_assignments a
+       set fence = a.fence + 1, worker = p_worker, lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+           updated_at = now()
+      from (select id from public.call_assignments where state = 'leased' and lease_until < clock_timestamp()
+             order by lease_until limit p_limit for update skip locked) d
+     where a.id = d.id
+    returning a.id
+$$;
+
+-- Routes that have ready rows.
+create or replace function public.queue_routes() returns text[]
+    language sql stable security definer set search_path = '' as $$
+    with recursive routes as (
+        (select q.route from public.call_queue q where q.status = 'queued' and q.ready order by q.route limit 1)
+        union all
+        select (select q.route from public.call_queue q where q.status = 'queued' and q.ready and q.route > r.route order by q.route limit 1)
+          from routes r where r.route is not null)
+    select coalesce(array_agg(r.route), '{}') from routes r where r.route is not null
+$$;
+
+-- Admission.  v_free, counted under the locks, is what each provider can still take; v_closed grows by organizations that turn out to be
+-- closed, and the line is then read again without them.
+create or replace function public.calls_admit(p_limit integer, p_worker text, p_lease_seconds double precision, out ids uuid[], out waiting jsonb)
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_prov uuid[];
+    v_type text[];
+    v_free integer[];
+    v_why text[];
+    v_all text[];
+    v_routes text[];
+    v_closed uuid[];
+    v_newly uuid[];
+    v_take integer;
+    v_cand uuid[];
+    v_org_id uuid[];
+    v_org_free integer[];
+    v_org_why text[];
+    v_reason text;
+    v_pick integer;
+    v_o integer;
+    q record;
+    v_calls uuid[] := '{}';
+    v_provs uuid[] := '{}';
+begin
+    ids := '{}';
+    waiting := '{}';
+    perform from public.call_service_providers p where p.is_active and not p.is_draining order by p.id for no key update;
+    select array_agg(f.id), array_agg(f.provider_type), array_agg(f.free), array_agg(f.reason) into v_prov, v_type, v_free, v_why
+      from public.providers_free() f;
+    v_all := public.queue_routes();
+    v_routes := public.routes_open(v_all, v_prov, v_type, v_free);
+    if cardinality(v_routes) < cardinality(v_all) then
+        v_reason := coalesce((select w from unnest(v_why, v_free) u(w, f) where f <= 0
+                               order by array_position(array['provider_capacity', 'provider_starts', 'provider_cooling'], w) limit 1), 'no_provider');
+        perform public.queue_explain(array(select r from unnest(v_all) r where r <> all (v_routes)), v_reason);
+        waiting := jsonb_build_object(v_reason, cardinality(v_all) - cardinality(v_routes));
+    end if;
+    v_take := least(p_limit, (select sum(f) from unnest(v_free) f));
+    if cardinality(v_routes) = 0 or v_take <= 0 then
+        return;
+    end if;
+
+    v_closed := public.organizations_full();
+    for pass in 1..3 loop
+        v_newly := '{}';
+        v_cand := array(select c.id from public.queue_candidates(v_routes, v_closed, v_take) c where c.id <> all (v_calls));
+        exit when cardinality(v_cand) = 0;
+        perform from public.organizations o
+          where o.id in (select c.organization_id from public.call_queue c where c.id = any (v_cand)) order by o.id for no key update;
+        select array_agg(f.id), array_agg(f.free), array_agg(f.reason) into v_org_id, v_org_free, v_org_why
+          from public.organizations_free(v_cand, v_calls) f;
+
+        for q in select c.id, c.call_created_at, c.organization_id, c.route, c.recipient_number
+                   from public.call_queue c
+                  where c.id = any (v_cand) and c.status = 'queued' and c.ready and c.expires_at > clock_timestamp()
+                  order by c.priority, c.due_at, c.position
+                    for update skip locked loop
+            exit when v_take <= 0;
+            v_o := array_position(v_org_id, q.organization_id);
+            if v_org_free[v_o] <= 0 then
+                if q.organization_id <> all (v_newly) then
+                    v_newly := v_newly || q.organization_id;
+                    waiting := waiting || jsonb_build_object(v_org_why[v_o], coalesce((waiting ->> v_org_why[v_o])::integer, 0) + 1);
+                end if;
+                update public.call_queue set admission = v_org_why[v_o] where id = q.id and admission is distinct from v_org_why[v_o];
+                continue;
+            end if;
+            if exists (select from public.do_not_call d where d.organization_id = q.organization_id and d.phone_number = q.recipient_number) then
+                perform public.call_close(q.id, q.call_created_at, 'canceled', 'do_not_call', null);
+                continue;
+            end if;
+            select f.i into v_pick from unnest(v_type, v_free, v_prov) with ordinality f(type, free, id, i)
+             where f.free > 0 and (f.type = any (string_to_array(q.route, '+')) or f.id::text = q.route) order by f.i limit 1;
+            continue when not found;
+            v_free[v_pick] := v_free[v_pick] - 1;
+            v_org_free[v_o] := v_org_free[v_o] - 1;
+            v_take := v_take - 1;
+            v_calls := v_calls || q.id;
+            v_provs := v_provs || v_prov[v_pick];
+        end loop;
+        v_closed := v_closed || v_newly;
+        v_routes := public.routes_open(v_routes, v_prov, v_type, v_free);
+        exit when v_take <= 0 or cardinality(v_newly) = 0 or cardinality(v_routes) = 0;
+    end loop;
+    if cardinality(v_calls) > 0 then
+        ids := public.assignments_make(v_calls, v_provs, p_worker, p_lease_seconds);
+    end if;
+end
+$$;
+
+create or replace function public.routes_open(p_routes text[], p_provs uuid[], p_types text[], p_free integer[]) returns text[]
+    language sql immutable set search_path = '' as $$
+    select array(select r from unnest(p_routes) r where exists (
+        select from unnest(p_provs, p_types, p_free) f(id, type, free)
+         where f.free > 0 and (f.type = any (string_to_array(r, '+')) or f.id::text = r)))
+$$;
+
+-- Organizations whose cap is reached, from the live attempts alone.
+create or replace function public.organizations_full() returns uuid[]
+    language sql stable security definer set search_path = '' as $$
+    select coalesce(array_agg(x.id), '{}') from (
+        select o.id
+          from (select a.organization_id, count(*) as live from public.call_assignments a
+                 where a.state in ('leased', 'sent', 'accepted', 'unknown') group by 1) l
+          join public.organizations o on o.id = l.organization_id
+         where l.live >= o.max_concurrent_calls) x
+$$;
+
+-- What each candidate's organization can still take, and why not when it is nothing.  p_claimed: calls taken in this claim already.
+create or replace function public.organizations_free(p_candidates uuid[], p_claimed uuid[])
+    returns table (id uuid, free integer, reason text)
+    language sql stable security definer set search_path = '' as $$
+    select o.id,
+           case when r.reason is not null then 0
+                when o.max_concurrent_calls is null then 1000000
+                else o.max_concurrent_calls - l.live - t.taken end::integer,
+           coalesce(r.reason, 'organization_capacity')
+      from (select distinct c.organization_id from public.call_queue c where c.id = any (p_candidates)) w
+      join public.organizations o on o.id = w.organization_id
+     cross join lateral (select public.organization_admission(o) as reason) r
+     cross join lateral (select count(*)::integer as live from public.call_assignments a
+                          where o.max_concurrent_calls is not null and a.organization_id = o.id
+                            and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
+     cross join lateral (select count(*)::integer as taken from public.call_queue c
+                          where c.id = any (p_claimed) and c.organization_id = o.id) t
+$$;
+
+-- The attempts of the admitted calls, and their queue rows on their way.
+create or replace function public.assignments_make(p_calls uuid[], p_provs uuid[], p_worker text, p_lease_seconds double precision) returns uuid[]
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_ids uuid[];
+begin
+    with made as (
+        insert into public.call_assignments (call_id, call_created_at, organization_id, provider_id, provider_type, attempt, worker, lease_until,
+                                             assistant, caller_number)
+        select q.id, q.call_created_at, q.organization_id, p.id, p.provider_type,
+               (select count(*) + 1 from public.call_assignments a where a.call_id = q.id), p_worker,
+               clock_timestamp() + make_interval(secs => p_lease_seconds), t.assistant, coalesce(n.voice_number_id, t.caller_number)
+          from unnest(p_calls, p_provs) u(call, prov)
+          join public.call_queue q on q.id = u.call
+          join public.call_service_providers p on p.id = u.prov
+          join public.call_template_targets t on t.template_id = q.template_id and t.provider_type = p.provider_type
+          left join public.phone_numbers n on n.id = q.caller_number_id
+        returning id, call_id, provider_id),
+    moved as (
+        update public.call_queue q
+           set status = 'in-progress', provider_id = m.provider_id, admission = 'admitted', call_id = null, updated_at = now()
+          from made m where q.id = m.call_id)
+    select coalesce(array_agg(m.id), '{}') into v_ids from made m;
+    update public.call_queue q set admission = 'no_target', ready = false, due_at = clock_timestamp() + interval '1 minute'
+     where q.id = any (p_calls) and cardinality(v_ids) < cardinality(p_calls)
+       and not exists (select from public.call_assignments a where a.call_id = q.id and a.id = any (v_ids));
+    return v_ids;
+end
+$$;
+
+-- All that the dialler needs to know of each attempt.  Keys are sealed.
+create or replace function public.dials_of(p_ids uuid[]) returns jsonb
+    language sql stable security definer set search_path = '' as $$
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'assignment_id', a.id, 'fence', a.fence, 'call_id', a.call_id, 'organization_id', a.organization_id,
+        'provider_id', p.id, 'provider_type', p.provider_type, 'base_url', p.base_url, 'api_key', p.api_key, 'timeout_ms', p.timeout_ms,
+        'number', q.recipient_number, 'name', q.recipient_name, 'email', q.recipient_email,
+        'assistant', a.assistant, 'caller', a.caller_number, 'variables', q.custom_variables,
+        'voice', case when v.id is not null then jsonb_build_object('provider', v.voice_provider, 'voiceId', v.voice_id) end)
+        order by q.priority, q.due_at, q.position), '[]')
+      from public.call_assignments a
+      join public.call_service_providers p on p.id = a.provider_id
+      join public.call_queue q on q.id = a.call_id
+      left join public.voice_options v on v.id = q.voice_id
+     where a.id = any (p_ids)
+$$;
+
+-- The intent, before the first byte: only those that are still ours may be sent.  Answers their ids.
+create or replace function public.calls_sent(p_ids uuid[], p_fences bigint[], p_timeout_ms integer, p_lease_seconds double precision) returns uuid[]
+    language sql security definer set search_path = '' as $$
+    with sent as (
+        update public.call_assignments a
+           set state = 'sent', sent_at = clock_timestamp(),
+               deadline_at = clock_timestamp() + make_interval(secs => coalesce(p.timeout_ms, p_timeout_ms) / 1000.0),
+               lease_until = clock_timestamp() + make_interval(secs => greatest(p_lease_seconds, coalesce(p.timeout_ms, p_timeout_ms) / 1000.0 + 5)),
+               updated_at = now()
+          from unnest(p_ids, p_fences) u(id, fence), public.call_service_providers p
+         where a.id = u.id and a.fence = u.fence and a.state = 'leased' and p.id = a.provider_id and a.lease_until > clock_timestamp()
+        returning a.id)
+    select coalesce(array_agg(s.id), '{}') from sent s
+$$;

@@ -1,0 +1,122 @@
+-- 70_webhooks.sql - events that come in: kept, deduplicated and applied in one statement.
+
+-- p_report is the normal report (see the voice port) as text, so that one that PostgreSQL cannot read is kept like any other.
+-- Answers applied|kept|duplicate|waiting|foreign_call|failed|ignored|unknown.
+create or replace function public.webhook_keep(
+    p_provider text, p_organization uuid, p_signer text, p_key text, p_type text, p_assignment uuid, p_provider_call text,
+    p_body text, p_report text, p_class text) returns text
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_state text := case p_class when 'unknown' then 'unknown' else 'kept' end;
+    v_error text;
+begin
+    insert into public.webhook_event_keys (provider, key) values (p_provider, p_organization::text || ':' || p_key) on conflict do nothing;
+    if not found then
+        return 'duplicate';
+    end if;
+    if p_class in ('moves', 'look') then
+        begin
+            if p_class = 'moves' then
+                v_state := public.call_apply(p_organization, p_signer, p_provider, p_assignment, p_provider_call, p_report::jsonb);
+            else
+                v_state := public.call_look_now(p_organization, p_provider, p_provider_call);
+            end if;
+        exception when others then
+            v_state := 'failed';
+            v_error := left(sqlstate || ' ' || sqlerrm, 500);
+        end;
+    elsif p_assignment is not null and p_signer = 'call' and exists (
+        select from public.call_assignments a where a.id = p_assignment
+           and (a.organization_id <> p_organization or a.provider_call_id <> p_provider_call)) then
+        v_state := 'foreign_call';
+    end if;
+    insert into public.webhook_events (provider, organization_id, signer, type, key, assignment_id, provider_call_id, state, apply_error, try_at,
+                                       report, body)
+    values (p_provider, p_organization, p_signer, p_type, p_key, p_assignment, p_provider_call, v_state, v_error,
+            case when v_state in ('waiting', 'failed') then clock_timestamp() + interval '1 second' end,
+            case when v_state in ('waiting', 'failed') then coalesce(p_report, '') end, p_body);
+    return v_state;
+end
+$$;
+
+-- A provider whose webhook proves little says only: look now.
+create or replace function public.call_look_now(p_organization uuid, p_provider text, p_provider_call text) returns text
+    language plpgsql security definer set search_path = '' as $$
+declare
+    a public.call_assignments := public.assignment_lock(null, p_provider, p_provider_call);
+begin
+    if a.id is null then
+        return 'waiting';
+    end if;
+    if a.organization_id <> p_organization then
+        return 'foreign_call';
+    end if;
+    if a.finished_at is not null then
+        return 'ignored';
+    end if;
+    update public.call_assignments x set next_look_at = clock_timestamp() where x.id = a.id;
+    return 'applied';
+end
+$$;
+
+-- Tries one kept event again.  Its row is locked by the caller.
+create or replace function public.webhook_try(w public.webhook_events) returns text
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_state text;
+    v_error text;
+begin
+    begin
+        if w.report = '' then
+            v_state := public.call_look_now(w.organization_id, w.provider, w.provider_call_id);
+        else
+            v_state := public.call_apply(w.organization_id, w.signer, w.provider, w.assignment_id, w.provider_call_id, w.report::jsonb);
+        end if;
+    exception when others then
+        v_state := 'failed';
+        v_error := left(sqlstate || ' ' || sqlerrm, 500);
+    end;
+    if v_state = 'waiting' and w.received_at < now() - interval '24 hours' then
+        v_state := 'unmatched';
+    end if;
+    update public.webhook_events e
+       set state = v_state, apply_error = v_error, tries = e.tries + 1,
+           report = case when v_state in ('waiting', 'failed') then e.report end,
+           try_at = case when v_state in ('waiting', 'failed')
+                         then clock_timestamp() + make_interval(secs => least(300, power(2, least(e.tries, 10)))) end
+     where e.id = w.id and e.received_at = w.received_at;
+    return v_state;
+end
+$$;
+
+-- Each pump turn: events that wait for their call or whose effect failed.
+create or replace function public.webhook_sweep(p_limit integer default 100) returns integer
+    language plpgsql security definer set search_path = '' as $$
+declare
+    w public.webhook_events;
+    v_n integer := 0;
+begin
+    for w in select * from public.webhook_events
+              where state in ('waiting', 'failed') and try_at <= clock_timestamp()
+              order by try_at limit p_limit for update skip locked loop
+        if public.webhook_try(w) in ('applied', 'ignored', 'foreign_call') then
+            v_n := v_n + 1;
+        end if;
+    end loop;
+    return v_n;
+end
+$$;
+
+create or replace function public.webhook_count(p_provider text, p_type text, p_n bigint default 1) returns void
+    language sql security definer set search_path = '' as $$
+    insert into public.webhook_counts as c (provider, type, seen) values (p_provider, left(p_type, 100), p_n)
+    on conflict (provider, type) do update set seen = c.seen + excluded.seen
+$$;
+
+create or replace function public.webhook_secrets_of(p_provider text, p_organization uuid)
+    returns table (kind text, config jsonb, secret text)
+    language sql stable security definer set search_path = '' as $$
+    select s.kind, s.config, s.secret from public.webhook_secrets s
+     where s.organization_id = p_organization and s.provider = p_provider and (s.valid_until is null or s.valid_until > now())
+     order by s.created_at desc
+$$;

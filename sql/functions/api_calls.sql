@@ -1,0 +1,270 @@
+-- api_calls.sql - /api/v1/calls.  Run as hookswitch_api: what a caller does not see does not exist for him.
+
+create or replace function api.call_create(
+    p_recipient_number text, p_template_id uuid, p_recipient_name text default null, p_recipient_email text default null,
+    p_scheduled_time timestamptz default null, p_priority integer default null, p_custom_variables jsonb default null,
+    p_metadata jsonb default null, p_voice_id uuid default null, p_caller_number_id uuid default null, p_max_attempts integer default null,
+    p_expires_at timestamptz default null) returns jsonb
+    language plpgsql set search_path = '' as $$
+declare
+    v_id uuid;
+begin
+    v_id := public.call_enter(public.current_organization_id(), auth.uid(), jsonb_strip_nulls(jsonb_build_object(
+        'recipient_number', p_recipient_number, 'template_id', p_template_id, 'recipient_name', p_recipient_name,
+        'recipient_email', p_recipient_email, 'scheduled_time', p_scheduled_time, 'priority', p_priority, 'voice_id', p_voice_id,
+        'caller_number_id', p_caller_number_id, 'max_attempts', p_max_attempts, 'expires_at', p_expires_at))
+        || jsonb_build_object('custom_variables', coalesce(p_custom_variables, '{}'), 'metadata', coalesce(p_metadata, '{}')));
+    return public.call_view_of(v_id);
+end
+$$;
+
+-- All or none; a refusal names the item: calls.3.recipient_number.
+create or replace function api.call_create_many(p_calls jsonb) returns jsonb
+    language plpgsql set search_path = '' as $$
+declare
+    c record;
+    v_organization uuid := public.current_organization_id();
+    v_data jsonb := '[]';
+    v_id uuid;
+    v_code text;
+    v_detail text;
+    v_hint text;
+    v_state text;
+begin
+    for c in select e.value as call, e.ordinality - 1 as i from jsonb_array_elements(p_calls) with ordinality e loop
+        begin
+            v_id := public.call_enter(v_organization, auth.uid(), c.call);
+            v_data := v_data || public.call_view_of(v_id);
+        exception when sqlstate 'PT422' then
+            get stacked diagnostics v_state = returned_sqlstate, v_code = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+            raise exception using errcode = v_state, message = v_code, detail = v_detail, hint = format('calls.%s.%s', c.i, v_hint);
+        end;
+    end loop;
+    return jsonb_build_object('data', v_data);
+end
+$$;
+
+create or replace function public.call_view_of(p_call uuid) returns jsonb
+    language sql stable set search_path = '' as $$
+    select public.call_view(c) || jsonb_build_object('admission', q.admission, 'due_at', public.time_view(q.due_at),
+                                                     'expires_at', public.time_view(q.expires_at), 'max_attempts', q.max_attempts)
+      from public.calls c
+      left join public.call_queue q on q.id = c.id
+     where c.id = p_call
+$$;
+
+-- Newest first.  The cursor is the last row's place in that order.
+create or replace function api.call_list(
+    p_status text default null, p_direction text default null, p_template_id uuid default null, p_recipient_number text default null,
+    p_created_from timestamptz default null, p_created_to timestamptz default null, p_after text default null, p_limit integer default 20)
+    returns jsonb
+    language plpgsql stable set search_path = '' as $$
+declare
+    v_parts text[] := regexp_match(convert_from(public.cursor_bytes(p_after), 'UTF8'), '^([0-9]{1,18}) ([0-9a-f-]{36})$');
+    v_after_at timestamptz;
+    v_rows jsonb;
+    v_next text;
+begin
+    if p_after is not null then
+        if v_parts is null then
+            raise exception 'bad_cursor' using errcode = 'PT400', hint = 'after';
+        end if;
+        v_after_at := timestamptz 'epoch' + make_interval(secs => 0) + (v_parts[1]::bigint * interval '1 microsecond');
+    end if;
+    with page as (
+        select c from public.calls c
+         where (p_status is null or c.status = p_status)
+           and (p_direction is null or c.direction = p_direction)
+           and (p_template_id is null or c.template_id = p_template_id)
+           and (p_recipient_number is null or c.to_number = p_recipient_number)
+           and (p_created_from is null or c.created_at >= p_created_from)
+           and (p_created_to is null or c.created_at < p_created_to)
+           and (v_after_at is null or (c.created_at, c.id) < (v_after_at, v_parts[2]::uuid))
+           and c.organization_id = (select public.current_organization_id())
+         order by c.created_at desc, c.id desc
+         limit p_limit + 1),
+    numbered as (select page.c, row_number() over (order by (page.c).created_at desc, (page.c).id desc) as i from page)
+    select coalesce(jsonb_agg(public.call_view(n.c) order by n.i) filter (where n.i <= p_limit), '[]'),
+           max(case when n.i = p_limit then public.cursor_of((n.c).created_at, (n.c).id) end)
+             filter (where (select count(*) from page) > p_limit)
+      into v_rows, v_next from numbered n;
+    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+end
+$$;
+
+create or replace function public.cursor_of(p_time timestamptz, p_id uuid) returns text
+    language sql stable set search_path = '' as $$
+    select translate(encode(convert_to((extract(epoch from p_time) * 1000000)::bigint::text || ' ' || p_id::text, 'UTF8'), 'base64'), E'+/=\n', '-_')
+$$;
+
+create or replace function public.cursor_bytes(p_cursor text) returns bytea
+    language plpgsql immutable set search_path = '' as $$
+declare
+    v_bytes bytea;
+begin
+    v_bytes := decode(translate(p_cursor, '-_', '+/') || repeat('=', (4 - length(p_cursor) % 4) % 4), 'base64');
+    perform convert_from(v_bytes, 'UTF8');
+    return v_bytes;
+exception when others then
+    return ''::bytea;
+end
+$$;
+
+create or replace function api.call_get(p_call_id uuid) returns jsonb
+    language plpgsql stable set search_path = '' as $$
+declare
+    v_view jsonb := public.call_view_of(p_call_id);
+begin
+    if v_view is null then
+        raise exception 'call_not_found' using errcode = 'PT404';
+    end if;
+    return v_view || jsonb_build_object('retries', (
+        select coalesce(jsonb_agg(jsonb_build_object('attempt', r.attempt, 'reason', r.reason, 'retry_at', public.time_view(r.retry_at)) order by r.created_at), '[]')
+          from public.call_retries r where r.call_id = p_call_id));
+end
+$$;
+
+create or replace function api.call_cancel(p_call_id uuid) returns jsonb
+    language plpgsql set search_path = '' as $$
+begin
+    perform api.call_get(p_call_id);
+    perform public.call_cancel(p_call_id);
+    return public.call_view_of(p_call_id);
+end
+$$;
+
+-- A waiting call to another time.
+create or replace function api.call_reschedule(p_call_id uuid, p_scheduled_time timestamptz) returns jsonb
+    language plpgsql set search_path = '' as $$
+begin
+    perform api.call_get(p_call_id);
+    perform public.call_reschedule(p_call_id, p_scheduled_time);
+    return public.call_view_of(p_call_id);
+end
+$$;
+
+create or replace function public.call_reschedule(p_call uuid, p_time timestamptz) returns void
+    language plpgsql security definer set search_path = '' as $$
+declare
+    q public.call_queue;
+begin
+    update public.call_queue x
+       set scheduled_time = p_time, due_at = greatest(p_time, now()), ready = p_time <= now(), admission = null, updated_at = now(),
+           expires_at = greatest(p_time, now()) + (x.expires_at - x.due_at)
+     where x.id = p_call and x.status = 'queued'
+    returning x.* into q;
+    if not found then
+        raise exception 'call_not_queued' using errcode = 'PT409', detail = 'Only a waiting call can be moved to another time.';
+    end if;
+    update public.calls c set scheduled_time = p_time, updated_at = now() where c.id = p_call and c.created_at = q.call_created_at;
+end
+$$;
+
+-- A retry asked for by a person is a new call that names the old one.
+create or replace function api.call_retry(p_call_id uuid, p_scheduled_time timestamptz default null) returns jsonb
+    language plpgsql set search_path = '' as $$
+declare
+    c public.calls;
+    v_id uuid;
+begin
+    select * into c from public.calls x where x.id = p_call_id;
+    if not found then
+        raise exception 'call_not_found' using errcode = 'PT404';
+    end if;
+    if c.finished_at is null or c.direction <> 'outbound' then
+        raise exception 'call_not_ended' using errcode = 'PT409', detail = 'Only an outbound call that is over can be retried.';
+    end if;
+    perform set_config('hookswitch.retry_of', c.id::text, true);
+    v_id := public.call_enter(c.organization_id, auth.uid(), jsonb_strip_nulls(jsonb_build_object(
+        'recipient_number', c.to_number, 'template_id', c.template_id, 'recipient_name', c.recipient_name, 'recipient_email', c.recipient_email,
+        'scheduled_time', p_scheduled_time, 'priority', c.priority, 'voice_id', c.voice_id, 'caller_number_id', c.caller_number_id))
+        || jsonb_build_object('custom_variables', c.custom_variables, 'metadata', c.metadata));
+    perform set_config('hookswitch.retry_of', '', true);
+    return public.call_view_of(v_id);
+end
+$$;
+
+create or replace function api.call_transcript(p_call_id uuid) returns jsonb
+    language plpgsql stable set search_path = '' as $$
+declare
+    t public.call_transcripts;
+begin
+    perform api.call_get(p_call_id);
+    select * into t from public.call_transcripts x where x.call_id = p_call_id;
+    if not found then
+        raise exception 'transcript_not_found' using errcode = 'PT404';
+    end if;
+    return jsonb_build_object('call_id', t.call_id, 'transcript', t.transcript_text, 'segments', coalesce(t.transcript_segments, '[]'),
+                              'summary', t.summary, 'extracted_data', t.extracted_data);
+end
+$$;
+
+-- What the program needs to ask the provider for fresh addresses.  The key is sealed; the answer never leaves the program as it is.
+create or replace function api.call_recording(p_call_id uuid) returns jsonb
+    language plpgsql stable set search_path = '' as $$
+declare
+    v_answer jsonb;
+begin
+    perform api.call_get(p_call_id);
+    v_answer := public.recording_access(p_call_id, public.current_organization_id());
+    if v_answer is null then
+        raise exception 'recording_not_found' using errcode = 'PT404';
+    end if;
+    return v_answer;
+end
+$$;
+
+create or replace function public.recording_access(p_call uuid, p_organization uuid) returns jsonb
+    language sql stable security definer set search_path = '' as $$
+    select jsonb_build_object('provider_type', c.provider_type, 'base_url', p.base_url, 'api_key', p.api_key,
+                              'provider_call_id', c.provider_call_id, 'recording_url', r.recording_url)
+      from public.call_recordings r
+      join public.calls c on c.id = r.call_id and c.created_at = r.call_created_at
+      left join public.call_service_providers p on p.id = c.provider_id
+     where r.call_id = p_call and r.organization_id = p_organization
+$$;
+
+create or replace function api.call_actions(p_call_id uuid) returns jsonb
+    language plpgsql stable set search_path = '' as $$
+begin
+    perform api.call_get(p_call_id);
+    return jsonb_build_object('data', (
+        select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'action_type', a.action_type, 'action_data', a.action_data, 'status', a.status,
+                                                     'triggered_at', public.time_view(a.triggered_at)) order by a.triggered_at, a.id), '[]')
+          from public.call_actions a where a.call_id = p_call_id), 'next_cursor', null);
+end
+$$;
+
+create or replace function api.call_stats(p_from timestamptz default null, p_to timestamptz default null) returns jsonb
+    language sql stable set search_path = '' as $$
+    select jsonb_build_object(
+        'from', public.time_view(coalesce(p_from, now() - interval '30 days')), 'to', public.time_view(coalesce(p_to, now())),
+        'total', count(*), 'completed', count(*) filter (where c.status = 'completed'), 'failed', count(*) filter (where c.status = 'failed'),
+        'canceled', count(*) filter (where c.status = 'canceled'), 'expired', count(*) filter (where c.status = 'expired'),
+        'queued', count(*) filter (where c.status = 'queued'), 'in_progress', count(*) filter (where c.status = 'in-progress'),
+        'attempts', coalesce(sum(c.attempts), 0), 'duration_seconds', coalesce(sum(c.duration_seconds), 0),
+        'average_duration_seconds', round(avg(c.duration_seconds) filter (where c.status = 'completed'), 1),
+        'cost_cents', coalesce(sum(c.total_cost_cents), 0),
+        'ended_reasons', (select coalesce(jsonb_object_agg(r.reason, r.n), '{}') from (
+            select coalesce(x.ended_reason, 'unknown') as reason, count(*) as n from public.calls x
+             where x.finished_at is not null and x.organization_id = (select public.current_organization_id())
+               and x.created_at >= coalesce(p_from, now() - interval '30 days') and x.created_at < coalesce(p_to, now() + interval '1 minute')
+             group by 1 order by 2 desc limit 50) r))
+      from public.calls c
+     where c.organization_id = (select public.current_organization_id())
+       and c.created_at >= coalesce(p_from, now() - interval '30 days') and c.created_at < coalesce(p_to, now() + interval '1 minute')
+$$;
+
+create or replace function api.queue_status() returns jsonb
+    language sql stable set search_path = '' as $$
+    select jsonb_build_object(
+        'queued', count(*) filter (where q.status = 'queued'), 'due', count(*) filter (where q.status = 'queued' and q.due_at <= now()),
+        'scheduled', count(*) filter (where q.status = 'queued' and q.due_at > now()), 'in_progress', count(*) filter (where q.status = 'in-progress'),
+        'oldest_due_at', public.time_view(min(q.due_at) filter (where q.status = 'queued' and q.due_at <= now())),
+        'waiting_for', (select coalesce(jsonb_object_agg(w.admission, w.n), '{}') from (
+            select x.admission, count(*) as n from public.call_queue x
+             where x.status = 'queued' and x.admission is not null and x.organization_id = (select public.current_organization_id())
+             group by 1) w))
+      from public.call_queue q
+     where q.organization_id = (select public.current_organization_id()) and q.status in ('queued', 'in-progress')
+$$;

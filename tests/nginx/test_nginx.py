@@ -1,0 +1,255 @@
+"""nginx as nginx/render makes it, in front of small CGI programs that show what they were given."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+TOP = Path(__file__).resolve().parents[2]
+RENDER = TOP / "nginx" / "render"
+PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "queue-pump", "status")
+MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
+
+ECHO = """#!/bin/sh
+body=$(cat | wc -c)
+printf 'Content-Type: application/json\\r\\nX-Content-Type-Options: nosniff\\r\\nX-Request-Id: %s\\r\\n\\r\\n' "$REQUEST_ID"
+printf '{"program":"%s","uri":"%s","id":"%s","header_id":"%s","underscore":"%s","proxy":"%s","body":%s,"pad":"%2000s"}' \
+    "$(basename "$0")" "$REQUEST_URI" "$REQUEST_ID" "$HTTP_X_REQUEST_ID" "$HTTP_SYNTHFLOW_SIGNATURE" \
+    "$HTTP_PROXY" "$body" x
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def render(template, **values):
+    pairs = [f"{name}={value}" for name, value in values.items()]
+    return subprocess.run([RENDER, template, *pairs], check=True, capture_output=True, text=True).stdout
+
+
+def wait(condition, what, seconds=15):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"{what} did not happen in {seconds} s"
+        time.sleep(0.02)
+
+
+class Nginx:
+    """nginx and fcgiwrap in a folder of their own."""
+
+    def __init__(self, folder, **values):
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.processes = []
+        self.values = {"SOCKETS": folder, "API_RATE": 1000, "API_BURST": 1000, "CONF": "/none",
+                       "SERVER_NAME": "_", "LISTEN": f"127.0.0.1:{self.port}",
+                       "ACCESS_LOG": folder / "access.log", "PROGRAMS": folder, **values}
+
+    def spawn(self, *command):
+        log = open(self.folder / "stderr.log", "ab")
+        self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+
+    def start(self):
+        user = "user root;" if os.geteuid() == 0 else ""
+        server = self.folder / "server.conf"
+        server.write_text(render("hookswitch.conf.in", **self.values))
+        conf = self.folder / "nginx.conf"
+        conf.write_text(render("nginx.conf.in", STATE=self.folder, USER=user, INCLUDE=server))
+        self.spawn("/usr/sbin/nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(conf))
+        wait(self.listens, f"nginx: {(self.folder / 'stderr.log').read_text()}")
+        return self
+
+    def listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def with_programs(self):
+        for name in PROGRAMS:
+            program = self.folder / name
+            program.write_text(ECHO)
+            program.chmod(0o755)
+        path = self.folder / "wrap.sock"
+        self.values["CGI"] = path
+        self.spawn("/usr/sbin/fcgiwrap", "-c", "2", "-s", f"unix:{path}")
+        wait(path.exists, "fcgiwrap's socket")
+        return self.start()
+
+    def stop(self):
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(10)
+
+    def ask(self, method, path, **more):
+        return requests.request(method, self.url + path, timeout=20, **more)
+
+    def raw(self, data):
+        with socket.create_connection(("127.0.0.1", self.port), 10) as s:
+            s.sendall(data)
+            s.settimeout(10)
+            answer = b""
+            while chunk := s.recv(65536):
+                answer += chunk
+        return answer.decode()
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory):
+    server = Nginx(tmp_path_factory.mktemp("nginx"))
+    try:
+        yield server.with_programs()
+    finally:
+        server.stop()
+
+
+def problem(answer, status, code):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert set(body) == MEMBERS
+    assert (body["status"], body["code"], body["errors"]) == (status, code, [])
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    return body
+
+
+@pytest.mark.parametrize("path,program", [
+    ("/api/v1/calls", "calls"), ("/api/v1/calls/", "calls"), ("/api/v1/calls/7/cancel?x=1", "calls"),
+    ("/api/webhooks/vapi/7", "vapi-webhook"), ("/api/webhooks/synthflow/7", "synthflow-webhook"),
+    ("/internal/queue-pump?wait=1", "queue-pump"), ("/healthz", "status"), ("/readyz", "status"),
+    ("/metrics", "status")])
+def test_each_path_leads_to_its_program(nginx, path, program):
+    answer = nginx.ask("GET", path)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["program"], answer.json()["uri"]) == (program, path)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/callsign", "/api/v1", "/api/webhooks/vapi", "/healthz/x",
+                                  "/internal/", "/internal/other", "/hookswitch-problem", "/metrics2"])
+def test_other_paths_are_not_found_in_the_one_shape(nginx, path):
+    problem(nginx.ask("GET", path), 404, "not_found")
+
+
+def test_the_path_comes_to_the_program_as_it_was_written(nginx):
+    path = "/api/v1/calls/a%2Fb//c%20d"
+    assert nginx.ask("GET", path).json()["uri"] == path
+
+
+def test_a_request_has_one_id_and_the_clients_is_not_believed(nginx):
+    answer = nginx.ask("GET", "/healthz", headers={"X-Request-Id": "mine"})
+    body = answer.json()
+    assert len(body["id"]) == 32 and body["id"] == body["header_id"] == answer.headers["X-Request-Id"]
+    assert f"request_id={body['id']}" in (nginx.folder / "access.log").read_text()
+
+
+def test_a_signature_header_with_an_underscore_arrives(nginx):
+    answer = nginx.ask("POST", "/api/webhooks/synthflow/7", data=b"{}",
+                       headers={"Synthflow_Signature": "abc"})
+    assert answer.json()["underscore"] == "abc"
+
+
+def test_a_proxy_header_does_not_become_a_proxy(nginx):
+    assert nginx.ask("GET", "/healthz", headers={"Proxy": "http://evil"}).json()["proxy"] == ""
+
+
+@pytest.mark.parametrize("path,limit", [("/api/v1/calls", 2 << 20), ("/api/webhooks/vapi/7", 4 << 20),
+                                        ("/api/webhooks/synthflow/7", 4 << 20), ("/internal/queue-pump", 8192)])
+def test_a_body_may_be_as_large_as_the_list_says_and_no_larger(nginx, path, limit):
+    assert nginx.ask("POST", path, data=b"x" * limit).json()["body"] == limit
+    problem(nginx.ask("POST", path, data=b"x" * (limit + 1)), 413, "too_large")
+
+
+def test_a_broken_request_is_answered_in_the_one_shape(nginx):
+    head, body = nginx.raw(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n").split("\r\n\r\n", 1)
+    assert head.startswith("HTTP/1.1 400 ")
+    assert json.loads(body)["code"] == "bad_request"
+
+
+def test_a_method_that_nginx_refuses_is_answered_in_the_one_shape(nginx):
+    problem(nginx.ask("TRACE", "/healthz"), 405, "method_not_allowed")
+
+
+def test_every_answer_has_the_security_headers(nginx):
+    for path in ("/healthz", "/nothing"):
+        headers = nginx.ask("GET", path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Server"] == "nginx", "the version is nobody's business"
+    headers = nginx.ask("GET", "/healthz").headers
+    assert headers["X-Frame-Options"] == "DENY" and headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_long_answers_of_the_api_are_compressed(nginx):
+    assert nginx.ask("GET", "/api/v1/calls").headers["Content-Encoding"] == "gzip"
+
+
+def test_a_connection_is_kept(nginx):
+    answer = nginx.raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+                       b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.count("HTTP/1.1 200 OK") == 2
+
+
+def test_the_access_log_holds_no_secrets(nginx):
+    nginx.ask("GET", "/api/v1/calls?token=s3cret-query", headers={"Authorization": "Bearer s3cret-head"})
+    lines = (nginx.folder / "access.log").read_text()
+    assert "path=/api/v1/calls " in lines and "s3cret" not in lines
+
+
+def test_the_access_log_names_what_was_asked_for_also_when_nginx_refuses(nginx):
+    nginx.ask("PUT", "/nowhere?x=1")
+    last = (nginx.folder / "access.log").read_text().splitlines()[-1]
+    assert "method=PUT path=/nowhere status=404 " in last
+
+
+def test_a_program_that_is_down_is_a_502_in_the_one_shape(tmp_path):
+    server = Nginx(tmp_path).start()
+    try:
+        answer = server.ask("POST", "/api/webhooks/vapi/7", data=b"{}")
+        problem(answer, 502, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+    finally:
+        server.stop()
+
+
+def test_the_api_is_rate_limited_and_webhooks_never_are(tmp_path):
+    server = Nginx(tmp_path, API_RATE=1, API_BURST=2).start()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            api = list(pool.map(lambda _: server.ask("GET", "/api/v1/calls"), range(20)))
+            hooks = list(pool.map(lambda _: server.ask("POST", "/api/webhooks/vapi/7"), range(20)))
+        refused = [a for a in api if a.status_code == 429]
+        assert len(refused) >= 15
+        assert problem(refused[0], 429, "rate_limited")
+        assert refused[0].headers["Retry-After"] == "1"
+        assert {h.status_code for h in hooks} == {502}, "nothing listens there, and nobody was turned away"
+    finally:
+        server.stop()
+
+
+def test_internal_paths_answer_to_this_machine_only():
+    text = render("hookswitch.conf.in", **Nginx(Path("/nowhere")).values)
+    for path in ("/internal/queue-pump", "/metrics"):
+        block = text.split(f"location = {path} {{")[1].split("}")[0]
+        assert block.count("allow") == 2 and "deny all;" in block
+    assert "deny" not in text.split("location = /healthz {")[1].split("}")[0]
+
+
+def test_apache_gets_the_same_paths():
+    text = render("apache.conf.in", SOCKETS="/run/x")
+    assert text.count("<LocationMatch") == 7
+    assert 'LocationMatch "^/internal/queue-pump$"' in text and text.count("Require local") == 2
+    rules = render("htaccess.in", CGI_PATH="cgi-bin", CONF="/etc/x")
+    assert "RewriteRule ^api/v1/calls(/|$) cgi-bin/calls.cgi [L]" in rules
+
+
+def test_a_template_that_lacks_a_value_is_an_error():
+    done = subprocess.run([RENDER, "nginx.conf.in"], capture_output=True, text=True)
+    assert done.returncode != 0 and "needs" in done.stderr

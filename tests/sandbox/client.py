@@ -1,0 +1,107 @@
+"""The sandbox as a test uses it: start it, tell it how to behave, read what it has seen."""
+import os
+import subprocess
+import time
+
+import requests
+
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sandbox")
+
+
+class Sandbox:
+    """Control of a running sandbox."""
+
+    def __init__(self, url):
+        self.url = url.rstrip("/")
+        self.vapi_url = self.url + "/vapi"
+        self.synthflow_url = self.url + "/synthflow/v2"
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def _ask(self, method, path, expect=(200, 201), **more):
+        r = self.http.request(method, f"{self.url}/_sandbox/{path}", timeout=120, **more)
+        assert r.status_code in expect, f"{method} {path}: {r.status_code} {r.text[:500]}"
+        return r.json()
+
+    def health(self):
+        """Counts of what is going on."""
+        return self._ask("GET", "health")
+
+    def reset(self, **settings):
+        """Forget calls, counters and rules; settings as at the start but for the given ones."""
+        return self._ask("POST", "reset", json=settings)
+
+    def settings(self, **settings):
+        """Change settings; answers all of them."""
+        return self._ask("POST", "settings", json=settings)
+
+    def rule(self, action, **match):
+        """Add one rule: rule({"status": 500}, provider="vapi", operation="create", times=1)."""
+        return self._ask("POST", "rules", json={"match": match, "action": action})[0]
+
+    def rules(self):
+        """All rules; met and fired say how often."""
+        return self._ask("GET", "rules")
+
+    def clear_rules(self):
+        """Drop all rules."""
+        return self._ask("DELETE", "rules")
+
+    def dials(self):
+        """How often a telephone rang, by assignment id and by number."""
+        return self._ask("GET", "dials")
+
+    def calls(self, **match):
+        """All calls, or those where e.g. provider="vapi"."""
+        return self._ask("GET", "calls", params=match)
+
+    def webhooks(self, **match):
+        """All deliveries, or those where e.g. type="end-of-call-report"."""
+        return self._ask("GET", "webhooks", params=match)
+
+    def resend(self, **what):
+        """Send webhooks again: call_id, assignment_id, types, times, order, seed, sign, corrupt."""
+        return self._ask("POST", "webhooks/resend", json=what)
+
+    def idle(self, timeout=30):
+        """Wait until nothing is going on; an error if that takes too long."""
+        return self._ask("POST", f"idle?timeout={timeout}")
+
+
+class Process(Sandbox):
+    """A sandbox of one's own. Use it with "with"."""
+
+    def __init__(self, directory, port=0, *arguments):
+        port_file = os.path.join(str(directory), "sandbox.port")
+        if os.path.exists(port_file):
+            os.unlink(port_file)
+        self.process = subprocess.Popen(
+            [PROGRAM, "--port", str(port), "--port-file", port_file, *arguments],
+            stdout=subprocess.DEVNULL)
+        super().__init__(f"http://127.0.0.1:{self._wait(port_file)}")
+
+    def _wait(self, port_file):
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self.process.poll() is None:
+            if os.path.exists(port_file):
+                with open(port_file, encoding="ascii") as f:
+                    return int(f.read())
+            time.sleep(0.02)
+        self.stop()
+        raise RuntimeError("the sandbox did not start")
+
+    def stop(self):
+        """End it; answers its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

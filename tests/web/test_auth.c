@@ -1,0 +1,193 @@
+/*
+ * test_auth.c - who asks: which headers count, which tokens and keys get as far as the database.
+ */
+#include "base/clock.h"
+#include "base/settings.h"
+#include "fake.h"
+#include "lib/jwt.h"
+#include "web/auth.h"
+
+#include <stdlib.h>
+
+#define OURS "our-own-secret-our-own-secret-our-own"
+#define THEIRS "their-secret-their-secret-their-secret"
+#define SUB "0f8fad5b-d9cb-469f-a165-70867728950e"
+#define KEY "hsk_test_0123456789abcdefghijklmnopqrstuv"
+
+static int
+run_nothing(struct ctx *c, const void *in)
+{
+	(void)c;
+	(void)in;
+	return 0;
+}
+
+static const struct route api = { GET, "/", SCOPE("calls:read"), NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route local = { GET, "/", LOCAL, NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route internal = { POST, "/", INTERNAL, NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route public = { GET, "/", PUBLIC, NO_FIELDS, run_nothing, 200, NULL, "x" };
+
+/* ERR_NONE, or why it was refused. */
+static enum err
+check(struct fake *f, const struct route *route, const char *a, const char *b)
+{
+	const char *variables[] = { "REQUEST_URI=/", a ? a : "A=", b ? b : "B=", NULL };
+
+	assert_int_equal(fake_request(f, variables), 0);
+	f->r.route = route;
+	if (auth_check(&f->c) == 0)
+		assert_int_equal(f->c.failure.err, ERR_NONE);
+	return f->c.failure.err;
+}
+
+/* An Authorization variable with a token that is good for so many seconds. */
+static void
+make_token(struct mem *m, const char *secret, int64_t seconds, char *ret, size_t size)
+{
+	const char *claims, *token;
+	int64_t now = clock_wall_ms() / 1000;
+
+	claims = mem_printf(m,
+	    "{\"sub\":\"" SUB "\",\"role\":\"authenticated\",\"aud\":\"authenticated\",\"iat\":%lld,\"exp\":%lld}",
+	    (long long)(now - 1000), (long long)(now + seconds));
+	token = jwt_sign_hs256(m, claims, secret);
+	assert_non_null(token);
+	snprintf(ret, size, "HTTP_AUTHORIZATION=Bearer %s", token);
+}
+
+static void
+tokens_of_both_secrets_are_taken(void **state)
+{
+	char ours[1000], theirs[1000], wrong[1000], old[1000];
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	make_token(f.c.mem, OURS, 60, ours, sizeof(ours));
+	make_token(f.c.mem, THEIRS, 60, theirs, sizeof(theirs));
+	make_token(f.c.mem, "some-other-secret-some-other-secret", 60, wrong, sizeof(wrong));
+	make_token(f.c.mem, OURS, -60, old, sizeof(old));
+	assert_int_equal(check(&f, &api, ours, NULL), ERR_NONE);
+	assert_int_equal(f.r.identity.kind, IDENTITY_TOKEN);
+	assert_non_null(strstr(f.r.identity.claims, SUB));
+	assert_int_equal(check(&f, &api, theirs, NULL), ERR_NONE);
+	assert_int_equal(check(&f, &api, wrong, NULL), ERR_TOKEN_INVALID);
+	assert_int_equal(check(&f, &api, old, NULL), ERR_TOKEN_EXPIRED);
+	fake_close(&f);
+}
+
+static void
+what_is_no_token_is_refused(void **state)
+{
+	static const struct {
+		const char *variable;
+		enum err err;
+	} cases[] = {
+		{ NULL, ERR_UNAUTHENTICATED },
+		{ "HTTP_AUTHORIZATION=", ERR_UNAUTHENTICATED },
+		{ "HTTP_AUTHORIZATION=Basic YTpi", ERR_UNAUTHENTICATED },
+		{ "HTTP_AUTHORIZATION=Bearer", ERR_UNAUTHENTICATED },
+		{ "HTTP_AUTHORIZATION=Bearer ", ERR_TOKEN_INVALID },
+		{ "HTTP_AUTHORIZATION=Bearer x", ERR_TOKEN_INVALID },
+		{ "HTTP_AUTHORIZATION=Bearer a.b.c", ERR_TOKEN_INVALID },
+		{ "HTTP_X_API_KEY=", ERR_API_KEY_INVALID },
+		{ "HTTP_X_API_KEY=sk_other", ERR_API_KEY_INVALID },
+	};
+	struct fake f;
+	size_t i;
+
+	(void)state;
+	fake_open(&f);
+	for (i = 0; i < COUNT(cases); i++)
+		assert_int_equal(check(&f, &api, cases[i].variable, NULL), cases[i].err);
+	fake_close(&f);
+}
+
+static void
+only_the_hash_of_a_key_goes_on(void **state)
+{
+	struct fake f;
+	struct db_step step;
+	struct db_rows rows;
+
+	(void)state;
+	fake_open(&f);
+	assert_int_equal(check(&f, &api, "HTTP_AUTHORIZATION=bearer " KEY, NULL), ERR_NONE);
+	assert_int_equal(f.r.identity.kind, IDENTITY_KEY);
+	assert_int_equal(strspn(f.r.identity.key_hash, "0123456789abcdef"), 64);
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, NULL), ERR_NONE);
+	assert_int_equal(f.r.identity.kind, IDENTITY_KEY);
+	assert_int_equal(auth_step(&f.c, &step, &rows), 0);
+	assert_int_equal(step.nparams, 3);
+	assert_string_equal(step.params[0].data, f.r.identity.key_hash);
+	assert_null(step.params[1].data);
+	assert_string_equal(step.params[2].data, "calls:read");
+	assert_null(strstr(step.stmt->sql, KEY));
+	/* A token beside a key: the header made for it counts. */
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_AUTHORIZATION=Bearer x"),
+	    ERR_TOKEN_INVALID);
+	fake_close(&f);
+}
+
+static void
+the_organization_asked_for_is_handed_on(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID=" SUB), ERR_NONE);
+	assert_string_equal(f.r.identity.organization, SUB);
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID="), ERR_NONE);
+	assert_null(f.r.identity.organization);
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID=\xff"),
+	    ERR_ORGANIZATION_NOT_FOUND);
+	fake_close(&f);
+}
+
+static void
+local_routes_want_this_host_or_the_token(void **state)
+{
+	static const char *const here = "REMOTE_ADDR=127.0.0.1", *const away = "REMOTE_ADDR=10.0.0.1";
+	static const char *const good = "HTTP_AUTHORIZATION=Bearer internal-1";
+	static const char *const bad = "HTTP_AUTHORIZATION=Bearer internal-2";
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	assert_int_equal(check(&f, &public, away, NULL), ERR_NONE);
+	assert_int_equal(check(&f, &local, here, NULL), ERR_NONE);
+	assert_int_equal(check(&f, &local, away, NULL), ERR_UNAUTHENTICATED);
+	assert_int_equal(check(&f, &local, away, good), ERR_NONE);
+	assert_int_equal(check(&f, &local, away, bad), ERR_TOKEN_INVALID);
+	assert_int_equal(check(&f, &local, here, bad), ERR_TOKEN_INVALID);
+	assert_int_equal(check(&f, &internal, here, good), ERR_NONE);
+	assert_int_equal(check(&f, &internal, here, NULL), ERR_UNAUTHENTICATED);
+	assert_int_equal(check(&f, &internal, here, bad), ERR_TOKEN_INVALID);
+	assert_int_equal(check(&f, &internal, away, good), ERR_FORBIDDEN);
+	fake_close(&f);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	setenv("HOOKSWITCH_JWT_SECRET", OURS, 1);
+	setenv("SUPABASE_JWT_SECRET", THEIRS, 1);
+	setenv("HOOKSWITCH_INTERNAL_TOKEN", "internal-1", 1);
+	return settings_load();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tokens_of_both_secrets_are_taken),
+		cmocka_unit_test(what_is_no_token_is_refused),
+		cmocka_unit_test(only_the_hash_of_a_key_goes_on),
+		cmocka_unit_test(the_organization_asked_for_is_handed_on),
+		cmocka_unit_test(local_routes_want_this_host_or_the_token),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}

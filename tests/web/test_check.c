@@ -1,0 +1,115 @@
+/*
+ * test_check.c - a program tells what it takes, and finds where its routes and the database disagree.
+ */
+#include "notes.h"
+
+static struct child a;
+
+static void
+the_description_is_json(void **state)
+{
+	const struct json *j, *route, *field;
+	struct fake f;
+
+	(void)state;
+	child_run(&notes, "--describe", NULL, "", &a);
+	assert_int_equal(a.exit, 0);
+	fake_open(&f);
+	assert_int_equal(json_read(f.c.mem, a.text, strlen(a.text), JSON_DEPTH_API, &j), JSON_OK);
+	assert_string_equal(json_str(j, "program"), "notes");
+	assert_int_equal(json_len(json_get(j, "routes")), COUNT(note_routes));
+	route = json_path(j, "routes.1");
+	assert_string_equal(json_str(route, "method"), "GET");
+	assert_string_equal(json_str(route, "path"), "/notes/{id}");
+	assert_string_equal(json_str(route, "access"), "api");
+	assert_string_equal(json_str(route, "scope"), "notes:read");
+	field = json_path(route, "fields.1");
+	assert_string_equal(json_str(field, "name"), "limit");
+	assert_string_equal(json_str(field, "in"), "query");
+	assert_string_equal(json_str(field, "type"), "int");
+	assert_string_equal(json_str(field, "default"), "20");
+	assert_int_equal(json_int(field, "max", 0), 100);
+	fake_close(&f);
+}
+
+static void
+options_answer_without_settings(void **state)
+{
+	(void)state;
+	child_run(&notes, "--version", ASK("HOOKSWITCH_JWT_SECRET="), "", &a);
+	assert_int_equal(a.exit, 0);
+	assert_int_equal(strncmp(a.text, "notes ", 6), 0);
+	child_run(&notes, "--help", NULL, "", &a);
+	assert_int_equal(a.exit, 0);
+	assert_true(child_has(&a, "--describe"));
+	child_run(&notes, "--describe-settings", NULL, "", &a);
+	assert_int_equal(a.exit, 0);
+	assert_true(child_has(&a, "DATABASE_URL"));
+	child_run(&notes, "--nonsense", NULL, "", &a);
+	assert_int_equal(a.exit, 2);
+}
+
+static void
+fitting_routes_are_proved(void **state)
+{
+	(void)state;
+	DATABASE_OR_SKIP();
+	child_run(&notes, "--check", NULL, "", &a);
+	assert_string_equal(a.text, "notes: 9 routes, 7 queries: all fit\n");
+	assert_int_equal(a.exit, 0);
+}
+
+static const struct field other_type[] = {
+	FIELD(id, PATH, T_UUID, .required = true, .doc = "x"),
+	FIELD(limit, QUERY, T_TIME, .doc = "x"),
+};
+static const struct field other_name[] = {
+	FIELD(id, PATH, T_UUID, .required = true, .doc = "x"),
+	FIELD(colour, QUERY, T_STR, .doc = "x"),
+};
+
+static const struct {
+	struct route route;
+	const char *complaint;
+} misfits[] = {
+	{ { GET, "/a", PUBLIC, NO_FIELDS, run_query, 200, "no_such", "x" }, "there is no such function" },
+	{ { GET, "/a", PUBLIC, NO_FIELDS, note_none, 200, "no_such", "x" }, "there is no such function" },
+	{ { GET, "/a", PUBLIC, NO_FIELDS, run_query, 200, "note_two", "x" }, "there is more than one" },
+	{ { GET, "/a", PUBLIC, NO_FIELDS, run_query, 200, "note_echo", "x" }, "no field gives its argument p_id" },
+	{ { GET, "/a/{id}", PUBLIC, FIELDS(other_type), run_query, 200, "note_echo", "x" },
+	    "another type is wanted for p_limit" },
+	{ { GET, "/a/{id}", PUBLIC, FIELDS(other_name), run_query, 200, "note_echo", "x" },
+	    "has no argument p_colour" },
+	{ { PATCH, "/a/{id}", PUBLIC, FIELDS(note_read_fields), run_query, 200, "note_echo", "x" },
+	    "has no argument p_changes" },
+};
+
+static void
+misfits_are_named(void **state)
+{
+	size_t i;
+
+	(void)state;
+	DATABASE_OR_SKIP();
+	for (i = 0; i < COUNT(misfits); i++) {
+		struct server s = { "misfit", &misfits[i].route, 1 };
+
+		child_run(&s, "--check", NULL, "", &a);
+		assert_int_equal(a.exit, 1);
+		if (!child_has(&a, misfits[i].complaint))
+			fake_fail("%s: not in: %s", misfits[i].complaint, a.text);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_description_is_json),
+		cmocka_unit_test(options_answer_without_settings),
+		cmocka_unit_test(fitting_routes_are_proved),
+		cmocka_unit_test(misfits_are_named),
+	};
+
+	return cmocka_run_group_tests(tests, database_open, database_close);
+}

@@ -1,0 +1,116 @@
+/*
+ * test_idempotency.c - the same key gives the same answer once, whatever is asked again.
+ */
+#include "notes.h"
+#include "web/idempotency.h"
+
+static struct child a;
+
+static void
+keys_are_visible_characters(void **state)
+{
+	static const struct route post = { POST, "/", NOTES_WRITE, NO_FIELDS, note_silent, 200, NULL, "x" };
+	char longest[300] = "HTTP_IDEMPOTENCY_KEY=", longer[400] = "HTTP_IDEMPOTENCY_KEY=";
+	const struct {
+		const char *variable;
+		bool fine;
+	} cases[] = {
+		{ "HTTP_IDEMPOTENCY_KEY=8e03978e-40d5", true },
+		{ "HTTP_IDEMPOTENCY_KEY=\"!~", true },
+		{ longest, true },
+		{ longer, false },
+		{ "HTTP_IDEMPOTENCY_KEY=", false },
+		{ "HTTP_IDEMPOTENCY_KEY=a b", false },
+		{ "HTTP_IDEMPOTENCY_KEY=a\xc3\xa9", false },
+		{ "HTTP_IDEMPOTENCY_KEY=a\x7f", false },
+	};
+	struct fake f;
+	size_t i;
+
+	(void)state;
+	memset(longest + strlen(longest), 'k', 255);
+	memset(longer + strlen(longer), 'k', 256);
+	fake_open(&f);
+	for (i = 0; i < COUNT(cases); i++) {
+		const char *variables[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/", cases[i].variable, NULL };
+
+		assert_int_equal(fake_request(&f, variables), 0);
+		f.r.route = &post;
+		f.r.identity.kind = IDENTITY_KEY;
+		assert_int_equal(idempotency_key(&f.c), cases[i].fine ? 0 : -1);
+		assert_int_equal(f.r.idempotency_key != NULL, cases[i].fine);
+		/* Nobody in particular, or no POST: the header means nothing. */
+		fail_clear(&f.c);
+		f.r.idempotency_key = NULL;
+		f.r.identity.kind = IDENTITY_NONE;
+		assert_int_equal(idempotency_key(&f.c), 0);
+		f.r.identity.kind = IDENTITY_KEY;
+		f.r.method = GET;
+		assert_int_equal(idempotency_key(&f.c), 0);
+		assert_null(f.r.idempotency_key);
+	}
+	fake_close(&f);
+}
+
+static void
+the_first_answer_is_given_again(void **state)
+{
+	char first[200];
+
+	(void)state;
+	DATABASE_OR_SKIP();
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=one"), "{\"text\":\"a\"}", &a);
+	assert_int_equal(a.status, 201);
+	assert_string_equal(a.body, "{\"n\": 1, \"text\": \"a\"}AFTER");
+	assert_false(child_has(&a, "Idempotent-Replayed"));
+	snprintf(first, sizeof(first), "%.*s", (int)(strlen(a.body) - strlen("AFTER")), a.body);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=one"), "{\"text\":\"a\"}", &a);
+	assert_int_equal(a.status, 201);
+	assert_true(child_has(&a, "Idempotent-Replayed: true\r\n"));
+	assert_string_equal(a.body, first);
+	notes_ask("POST", "/notes", ASK(WITH_KEY), "{\"text\":\"a\"}", &a);
+	assert_string_equal(a.body, "{\"n\": 2, \"text\": \"a\"}AFTER");
+}
+
+static void
+another_request_with_the_key_is_refused(void **state)
+{
+	(void)state;
+	DATABASE_OR_SKIP();
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=two"), "{\"text\":\"a\"}", &a);
+	assert_int_equal(a.status, 201);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=two"), "{\"text\": \"a\"}", &a);
+	assert_int_equal(a.status, 409);
+	assert_non_null(strstr(a.body, "idempotency_key_reused"));
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=busy"), "{\"text\":\"a\"}", &a);
+	assert_int_equal(a.status, 409);
+	assert_non_null(strstr(a.body, "idempotency_in_use"));
+	assert_true(child_has(&a, "Retry-After: 1\r\n"));
+}
+
+static void
+refusals_are_computed_again(void **state)
+{
+	(void)state;
+	DATABASE_OR_SKIP();
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"), "{\"text\":\"bad\"}", &a);
+	assert_int_equal(a.status, 422);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"), "{\"text\":\"bad\"}", &a);
+	assert_int_equal(a.status, 422);
+	assert_false(child_has(&a, "Idempotent-Replayed"));
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"), "{\"text\":\"good\"}", &a);
+	assert_int_equal(a.status, 201);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_are_visible_characters),
+		cmocka_unit_test(the_first_answer_is_given_again),
+		cmocka_unit_test(another_request_with_the_key_is_refused),
+		cmocka_unit_test(refusals_are_computed_again),
+	};
+
+	return cmocka_run_group_tests(tests, database_open, database_close);
+}

@@ -1,0 +1,447 @@
+/*
+ * test_server.c - a program's life: it serves over FastCGI with its threads, ends by signal after what it has in hand, and leaves
+ * the socket to its successor.
+ */
+#include "base/clock.h"
+#include "child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* ---- a program ------------------------------------------------------------ */
+
+static int
+echo(struct ctx *c, const void *in)
+{
+	(void)in;
+	return reply_raw(c, 200, "text/plain", request_body(c));
+}
+
+/* As a pump's waiting turn: until it is told to end, or for ten seconds. */
+static int
+wait_for_stop(struct ctx *c, const void *in)
+{
+	struct pollfd p = { server_stop_fd(), POLLIN, 0 };
+
+	(void)in;
+	poll(&p, 1, 10000);
+	return reply_json(c, 200, server_stopping() ? SPAN("\"stopping\"") : SPAN("\"waited\""));
+}
+
+static int
+nap(struct ctx *c, const void *in)
+{
+	(void)in;
+	poll(NULL, 0, 200);
+	return reply_json(c, 200, SPAN("\"done\""));
+}
+
+static void
+tell_quiet(struct ctx *c)
+{
+	(void)c;
+	fputs("quiet\n", stderr);
+}
+
+static void
+tell_stop(struct ctx *c)
+{
+	fputs(mem_str(c->mem, "stopped\n"), stderr);
+}
+
+static bool
+once(int argc, char *argv[], int *ret)
+{
+	if (argc != 2 || strcmp(argv[1], "--once") != 0)
+		return false;
+	*ret = server_stop_fd() >= 0 && !server_stopping() ? 7 : 8;
+	return true;
+}
+
+static const struct route routes[] = {
+	{ POST, "/echo", PUBLIC, NO_FIELDS, echo, 200, NULL, "x", .flags = ROUTE_RAW, .body_max = 200000 },
+	{ GET, "/wait", PUBLIC, NO_FIELDS, wait_for_stop, 200, NULL, "x" },
+	{ GET, "/nap", PUBLIC, NO_FIELDS, nap, 200, NULL, "x" },
+};
+
+static const struct server program = { "program", routes, COUNT(routes), .option = once,
+	.quiet = tell_quiet, .stop = tell_stop };
+
+/* ---- its process ------------------------------------------------------------- */
+
+static char dir[64], path[96], log_path[96];
+static int listener;
+
+static int
+set_up(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/hookswitch-test-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	snprintf(log_path, sizeof(log_path), "%s/log", dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	return bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 100) < 0 ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(log_path);
+	rmdir(dir);
+	return 0;
+}
+
+static pid_t
+start(const char *threads)
+{
+	const char *variables[] = { threads, "DATABASE_URL=", NULL };
+	char *argv[] = { (char *)(uintptr_t)program.name, NULL };
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		child_environment(variables);
+		dup2(listener, STDIN_FILENO);
+		close(listener);
+		assert_non_null(freopen(log_path, "w", stderr));
+		exit(server_main(1, argv, &program));
+	}
+	return pid;
+}
+
+/* Ends it and returns its exit status. */
+static int
+finish(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGTERM);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool
+log_has(const char *word)
+{
+	char text[8192];
+	FILE *f = fopen(log_path, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	text[n] = '\0';
+	if (f)
+		fclose(f);
+	return strstr(text, word) != NULL;
+}
+
+static bool
+wait_for_log(const char *word)
+{
+	int64_t deadline = clock_steady_ms() + 10000;
+
+	while (!log_has(word) && clock_steady_ms() < deadline)
+		poll(NULL, 0, 20);
+	return log_has(word);
+}
+
+/* ---- a FastCGI client ----------------------------------------------------------- */
+
+enum { BEGIN = 1, PARAMS = 4, STDIN = 5, STDOUT = 6 };
+
+static void
+send_record(int fd, int type, const void *data, size_t n)
+{
+	unsigned char head[8] = { 1, (unsigned char)type, 0, 1, (unsigned char)(n >> 8),
+		(unsigned char)(n & 255), 0, 0 };
+
+	assert_int_equal(send(fd, head, sizeof(head), MSG_NOSIGNAL), sizeof(head));
+	if (n)
+		assert_int_equal(send(fd, data, n, MSG_NOSIGNAL), n);
+}
+
+static void
+put_param(struct text *t, const char *name, const char *value)
+{
+	assert_true(strlen(name) < 128 && strlen(value) < 128);
+	text_putc(t, (char)strlen(name));
+	text_putc(t, (char)strlen(value));
+	text_puts(t, name);
+	text_puts(t, value);
+}
+
+static int
+reach(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+/* Sends a request; told: with the body's length. */
+static int
+ask(const char *method, const char *uri, struct span body, bool told)
+{
+	static const unsigned char responder[8] = { 0, 1 };
+	struct text t = TEXT(4096);
+	char length[32];
+	int fd = reach();
+	size_t n;
+
+	send_record(fd, BEGIN, responder, sizeof(responder));
+	put_param(&t, "REQUEST_METHOD", method);
+	put_param(&t, "REQUEST_URI", uri);
+	snprintf(length, sizeof(length), "%zu", body.len);
+	put_param(&t, "CONTENT_LENGTH", told ? length : "");
+	send_record(fd, PARAMS, t.data, t.len);
+	send_record(fd, PARAMS, NULL, 0);
+	text_clear(&t);
+	for (; body.len; body.data += n, body.len -= n) {
+		n = body.len < 30000 ? body.len : 30000;
+		send_record(fd, STDIN, body.data, n);
+	}
+	send_record(fd, STDIN, NULL, 0);
+	return fd;
+}
+
+static bool
+read_fully(int fd, void *buf, size_t n)
+{
+	return n == 0 || recv(fd, buf, n, MSG_WAITALL) == (ssize_t)n;
+}
+
+/* The answer to ask; what it says is in a. */
+static void
+answer(int fd, struct child *a)
+{
+	unsigned char head[8], data[65536 + 256];
+	size_t n, have = 0;
+
+	while (read_fully(fd, head, sizeof(head))) {
+		n = (size_t)head[4] * 256 + head[5];
+		assert_true(read_fully(fd, data, n + head[6]));
+		if (head[1] == STDOUT) {
+			assert_true(have + n < sizeof(a->text));
+			memcpy(a->text + have, data, n);
+			have += n;
+		}
+	}
+	close(fd);
+	a->text[have] = '\0';
+	a->status = strncmp(a->text, "Status: ", 8) == 0 ? atoi(a->text + 8) : 0;
+	a->body = strstr(a->text, "\r\n\r\n");
+	a->body = a->body ? a->body + 4 : "";
+}
+
+static struct child a;
+
+/* ---- tests -------------------------------------------------------------------------- */
+
+static void
+bodies_come_through_whole(void **state)
+{
+	static char large[100001];
+	pid_t pid;
+
+	(void)state;
+	memset(large, 'x', sizeof(large) - 1);
+	large[70000] = 'y';
+	pid = start("HOOKSWITCH_THREADS=2");
+	answer(ask("POST", "/echo", SPAN("hello"), true), &a);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.body, "hello");
+	answer(ask("POST", "/echo", SPAN("no length"), false), &a);
+	assert_string_equal(a.body, "no length");
+	answer(ask("POST", "/echo", (struct span){ large, 100000 }, true), &a);
+	assert_string_equal(a.body, large);
+	answer(ask("POST", "/echo", (struct span){ "", 0 }, false), &a);
+	assert_string_equal(a.body, "");
+	assert_int_equal(finish(pid), 0);
+	assert_true(log_has("route=/echo status=200"));
+	assert_true(log_has("stopped"));
+}
+
+static void
+a_body_over_the_limit_is_refused_with_and_without_length(void **state)
+{
+	static char large[250000];
+	pid_t pid;
+
+	(void)state;
+	memset(large, 'x', sizeof(large));
+	pid = start("HOOKSWITCH_THREADS=1");
+	answer(ask("POST", "/echo", (struct span){ large, sizeof(large) }, true), &a);
+	assert_int_equal(a.status, 413);
+	answer(ask("POST", "/echo", (struct span){ large, sizeof(large) }, false), &a);
+	assert_int_equal(a.status, 413);
+	answer(ask("POST", "/echo", SPAN("next"), true), &a);
+	assert_string_equal(a.body, "next");
+	assert_int_equal(finish(pid), 0);
+}
+
+static void
+threads_serve_at_once(void **state)
+{
+	int64_t began = clock_steady_ms();
+	int fds[8];
+	pid_t pid;
+	size_t i;
+
+	(void)state;
+	pid = start("HOOKSWITCH_THREADS=8");
+	for (i = 0; i < COUNT(fds); i++)
+		fds[i] = ask("GET", "/nap", SPAN(""), true);
+	for (i = 0; i < COUNT(fds); i++) {
+		answer(fds[i], &a);
+		assert_string_equal(a.body, "\"done\"");
+	}
+	/* One after the other they would need 1.6 s. */
+	assert_true(clock_steady_ms() - began < 1400);
+	assert_int_equal(finish(pid), 0);
+}
+
+static void
+a_request_in_hand_is_finished_and_a_successor_takes_over(void **state)
+{
+	pid_t first, second;
+	int waiting, queued;
+
+	(void)state;
+	first = start("HOOKSWITCH_THREADS=1");
+	waiting = ask("GET", "/wait", SPAN(""), true);
+	assert_true(wait_for_log("event=start"));
+	poll(NULL, 0, 100);
+	/* The only thread is busy: this one stays in the socket's queue, and is not lost. */
+	queued = ask("POST", "/echo", SPAN("later"), true);
+	assert_int_equal(finish(first), 0);
+	answer(waiting, &a);
+	assert_string_equal(a.body, "\"stopping\"");
+	second = start("HOOKSWITCH_THREADS=1");
+	answer(queued, &a);
+	assert_string_equal(a.body, "later");
+	assert_int_equal(finish(second), 0);
+}
+
+static void
+broken_peers_do_no_harm(void **state)
+{
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	pid = start("HOOKSWITCH_THREADS=2");
+	fd = reach();
+	close(fd);
+	fd = reach();
+	assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+	close(fd);
+	fd = ask("GET", "/nap", SPAN(""), true);
+	close(fd);
+	answer(ask("POST", "/echo", SPAN("still here"), true), &a);
+	assert_string_equal(a.body, "still here");
+	assert_int_equal(finish(pid), 0);
+}
+
+static void
+quiet_is_told_once_after_requests(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	pid = start("HOOKSWITCH_THREADS=2");
+	assert_true(wait_for_log("event=start"));
+	poll(NULL, 0, 1300);
+	assert_false(log_has("quiet"));
+	answer(ask("POST", "/echo", SPAN("x"), true), &a);
+	assert_true(wait_for_log("quiet"));
+	poll(NULL, 0, 2300);
+	assert_false(log_has("quiet\nquiet"));
+	assert_int_equal(finish(pid), 0);
+}
+
+static void
+own_options_and_wrong_settings(void **state)
+{
+	static const int needs[] = { SET_DATABASE_URL, -1 };
+	static const struct route people[] = {
+		{ GET, "/", SCOPE("x"), NO_FIELDS, echo, 200, NULL, "x" },
+	};
+	struct server needy = { "needy", routes, COUNT(routes), .needs = needs };
+	struct server api = { "api", people, COUNT(people) };
+	struct server twice = { "twice", (const struct route[]){ routes[0], routes[0] }, 2 };
+
+	(void)state;
+	child_run(&program, "--once", NULL, "", &a);
+	assert_int_equal(a.exit, 7);
+	child_run(&program, "--twice", NULL, "", &a);
+	assert_int_equal(a.exit, 2);
+	child_run(&needy, NULL, (const char *const[]){ "DATABASE_URL=", NULL }, "", &a);
+	assert_int_equal(a.exit, 1);
+	child_run(&api, NULL,
+	    (const char *const[]){ "HOOKSWITCH_JWT_SECRET=", "SUPABASE_JWT_SECRET=", NULL }, "", &a);
+	assert_int_equal(a.exit, 1);
+	child_run(&twice, NULL, NULL, "", &a);
+	assert_int_equal(a.exit, 1);
+	child_run(&program, NULL, (const char *const[]){ "HOOKSWITCH_THREADS=none", NULL }, "", &a);
+	assert_int_equal(a.exit, 1);
+}
+
+/* A wrong name in a program's source would make /readyz lie; the newest file is the one that counts. */
+static void
+status_knows_the_newest_migration(void **state)
+{
+	const char *source = getenv("srcdir");
+	char newest[256] = "", name[512], text[32768], wanted[300];
+	const struct dirent *e;
+	FILE *f;
+	DIR *d;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/sql/migrations", source ? source : ".");
+	d = opendir(name);
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		if (strstr(e->d_name, ".sql") && strcmp(e->d_name, newest) > 0)
+			snprintf(newest, sizeof(newest), "%s", e->d_name);
+	closedir(d);
+	assert_true(strlen(newest) > 4);
+	newest[strlen(newest) - 4] = '\0';
+	snprintf(wanted, sizeof(wanted), "NEWEST_MIGRATION \"%s\"", newest);
+	snprintf(name, sizeof(name), "%s/handlers/status.c", source ? source : ".");
+	f = fopen(name, "r");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	assert_non_null(strstr(text, wanted));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bodies_come_through_whole),
+		cmocka_unit_test(a_body_over_the_limit_is_refused_with_and_without_length),
+		cmocka_unit_test(threads_serve_at_once),
+		cmocka_unit_test(a_request_in_hand_is_finished_and_a_successor_takes_over),
+		cmocka_unit_test(broken_peers_do_no_harm),
+		cmocka_unit_test(quiet_is_told_once_after_requests),
+		cmocka_unit_test(own_options_and_wrong_settings),
+		cmocka_unit_test(status_knows_the_newest_migration),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
