@@ -55,3 +55,12 @@ base_closep(int *fd)
 	*fd = -1;
 	errno = kept;
 }
+
+int
+base_give_fd(int *fd)
+{
+	int given = *fd;
+
+	*fd = -1;
+	return given;
+}

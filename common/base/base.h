@@ -34,5 +34,8 @@ bool base_is_uuid(const char *s);
 /* base_fclosep / base_closep: for CLEANUP: close what is open and keep errno. */
 void base_fclosep(FILE **f);
 void base_closep(int *fd);
+/* base_give_fd: gives the descriptor to the caller and leaves -1, so that CLEANUP does not close
+ * it. */
+int base_give_fd(int *fd);
 
 #endif

@@ -40,9 +40,9 @@ crash_sentence(int id)
 static bool
 mark_first(const char *file)
 {
-	CLEANUP(base_closep) int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	return fd >= 0;
+	return fd >= 0 && close(fd) == 0;
 }
 
 void

@@ -88,7 +88,6 @@ poke_open(const char *name)
 	CLEANUP(base_closep) int lock = -1;
 	CLEANUP(base_closep) int fd = -1;
 	struct sockaddr_un at;
-	int given;
 
 	if (poke_address(name, &at) != 0)
 		return -1;
@@ -104,10 +103,7 @@ poke_open(const char *name)
 	fd = poke_socket();
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
 		return -1;
-
-	given = fd;
-	fd = -1;
-	return given;
+	return base_give_fd(&fd);
 }
 
 void

@@ -113,12 +113,13 @@ unescape_one(const unsigned char *p, const unsigned char *end, unsigned char pie
 int
 scan_unescape(const struct scan_field *f, char *buf, size_t size)
 {
-	const unsigned char *p = (const unsigned char *)f->raw.data, *end = p + f->raw.len;
+	const unsigned char *p = (const unsigned char *)f->raw.data, *end;
 	unsigned char piece[4];
 	size_t n = 0, len = 0;
 
 	if (f->kind != SCAN_STRING)
 		return -1;
+	end = p + f->raw.len;
 	if (!f->escaped && !memchr(p, '\0', f->raw.len)) {
 		if (f->raw.len >= size)
 			return -1;

@@ -107,8 +107,8 @@ read_line(char *line, struct settings_file *f)
 }
 
 int
-settings_file_read(
-    struct mem *m, const char *path, settings_complain *complain, struct settings_file *ret)
+settings_file_read(struct mem *m, const char *path, settings_complain *complain,
+    struct settings_file *ret)
 {
 	char *p = read_all(m, path), *end;
 	const char *why;

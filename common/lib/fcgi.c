@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SELF_MEMORY = 16 * 1024, LISTENER = STDIN_FILENO };
+enum { SELF_MEMORY = 16 * 1024, LISTENER = STDIN_FILENO, DRAIN_MAX = 64 * 1024 * 1024 };
 
 struct fcgi {
 	struct mem *mem;
@@ -42,6 +42,22 @@ fcgi_is_cgi(void)
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
 
+/* libfcgi takes some signals for itself; what they do is decided elsewhere. */
+static bool
+init_library(void)
+{
+	static const int taken[] = { SIGTERM, SIGUSR1, SIGPIPE };
+	struct sigaction before[COUNT(taken)];
+	int e;
+
+	for (size_t i = 0; i < COUNT(taken); i++)
+		sigaction(taken[i], NULL, &before[i]);
+	e = FCGX_Init();
+	for (size_t i = 0; i < COUNT(taken); i++)
+		sigaction(taken[i], &before[i], NULL);
+	return e == 0;
+}
+
 static void
 start_fcgi(void)
 {
@@ -55,7 +71,7 @@ start_fcgi(void)
 	}
 	/* Whoever comes second to a new connection shall not hang in accept. */
 	flags = fcntl(LISTENER, F_GETFL);
-	ready = flags >= 0 && fcntl(LISTENER, F_SETFL, flags | O_NONBLOCK) == 0 && FCGX_Init() == 0;
+	ready = flags >= 0 && fcntl(LISTENER, F_SETFL, flags | O_NONBLOCK) == 0 && init_library();
 }
 
 struct fcgi *
@@ -189,6 +205,18 @@ fcgi_flush(struct fcgi *f)
 	return (f->cgi ? fflush(stdout) : FCGX_FFlush(f->request.out)) ? -1 : 0;
 }
 
+/* A program that ends without having read its input is a broken one for some servers. */
+static void
+drain(struct fcgi *f)
+{
+	char waste[16 * 1024];
+	int64_t left = DRAIN_MAX;
+	int n;
+
+	while (left > 0 && (n = fcgi_read(f, waste, sizeof(waste))) > 0)
+		left -= n;
+}
+
 int
 fcgi_finish(struct fcgi *f)
 {
@@ -198,8 +226,10 @@ fcgi_finish(struct fcgi *f)
 		return 0;
 	f->begun = false;
 	e = fcgi_flush(f);
-	if (f->cgi)
+	if (f->cgi) {
+		drain(f);
 		return e;
+	}
 
 	FCGX_Finish_r(&f->request);
 	/* A connection that the web server wants to keep would occupy this thread: it is closed all

@@ -2,8 +2,9 @@
  * fetch.h - libcurl, wrapped: many requests at once with deadlines, size limits and connection
  * reuse.
  *
- * One struct fetch belongs to one thread.  It follows no redirects, decodes nothing, and never
- * repeats a request.
+ * One struct fetch belongs to one thread.  It follows no redirects, decodes nothing, uses no proxy
+ * of the environment, and never sends a request twice (but a GET or HEAD that met a kept connection
+ * just being closed goes out again).
  */
 #ifndef LIB_FETCH_H
 #define LIB_FETCH_H
@@ -25,7 +26,7 @@ struct fetch_request {
 	const char *url;
 	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
 	struct span body;           /* copied */
-	int timeout_ms;             /* for all of it */
+	int timeout_ms;             /* for all of it, from fetch_add on */
 	int connect_ms;             /* for the connection alone; 0: 5000 */
 	size_t max_bytes;           /* of the answer's body; 0: 2 MiB */
 	bool https_only;

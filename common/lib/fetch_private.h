@@ -47,6 +47,8 @@ struct fetch {
 	struct transfer *spare;
 };
 
+/* transfer_new: an empty one, NULL with errno.  transfer_free takes it back when curl's multi
+ * handle has let it go. */
 struct transfer *transfer_new(void);
 void transfer_free(struct transfer *t);
 /* transfer_prepare: makes t this request.  -1 with errno. */

@@ -98,7 +98,8 @@ json_at(const struct json *j, size_t i)
 	return json_wrap(json_object_array_get_idx(json_unwrap(j), i));
 }
 
-int json_each (const struct json *j, int (*f)(void *, const char *, const struct json *), void *arg)
+int
+json_each(const struct json *j, int (*f)(void *, const char *, const struct json *), void *arg)
 {
 	int stop;
 
@@ -144,8 +145,8 @@ json_int_of(const struct json *j, int64_t *ret)
 	if (type != JSON_DOUBLE)
 		return -1;
 	d = json_object_get_double(json_unwrap(j));
-	/* 2^63 is the first double that does not fit. */
-	if (!(d >= -0x1p63 && d < 0x1p63) || d != floor(d))
+	/* 2^63 is the first double that does not fit; what is no number is not below it either. */
+	if (!(fabs(d) < 9223372036854775808.0) || d != floor(d))
 		return -1;
 	*ret = (int64_t)d;
 	return 0;
@@ -261,8 +262,7 @@ json_write(struct text *t, const struct json *j)
 		break;
 	case JSON_OBJECT:
 		text_putc(t, '{');
-		json_each (j, write_member, &w)
-			;
+		json_each(j, write_member, &w);
 		text_putc(t, '}');
 		break;
 	}

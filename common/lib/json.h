@@ -35,7 +35,8 @@ enum json_type json_type(const struct json *j);
  * JSON_NULL). json_path: "a.b.0.c". */
 const struct json *json_get(const struct json *j, const char *name);
 const struct json *json_path(const struct json *j, const char *path);
-/* json_len: how many an array or object holds, else 0.  json_at: element i of an array, else NULL. */
+/* json_len: how many an array or object holds, else 0.  json_at: element i of an array, else
+ * NULL. */
 size_t json_len(const struct json *j);
 const struct json *json_at(const struct json *j, size_t i);
 /* json_each: calls f for each member in order; stops when f returns non-zero and returns that. */

@@ -122,8 +122,7 @@ count_members(const struct json *j)
 
 	for (i = 0; json_type(j) == JSON_ARRAY && i < json_len(j); i++)
 		n += count_members(json_at(j, i));
-	json_each (j, count_member, &n)
-		;
+	json_each(j, count_member, &n);
 	return n;
 }
 

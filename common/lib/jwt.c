@@ -32,10 +32,11 @@ decode(struct mem *m, struct span s, struct span *ret)
 static int
 take_apart(struct mem *m, struct span token, struct parts *ret)
 {
-	const char *end = token.data + token.len, *dot1, *dot2;
+	const char *end, *dot1, *dot2;
 
 	if (token.len == 0 || token.len > TOKEN_MAX)
 		return -1;
+	end = token.data + token.len;
 	dot1 = memchr(token.data, '.', token.len);
 	dot2 = dot1 ? memchr(dot1 + 1, '.', (size_t)(end - dot1 - 1)) : NULL;
 	if (!dot2 || memchr(dot2 + 1, '.', (size_t)(end - dot2 - 1)))

@@ -202,8 +202,8 @@ seal_close(struct mem *m, const char *purpose, const char *plain)
 		return NULL;
 	if (crypto_random(raw, NONCE_LEN) != 0)
 		return NULL;
-	if (crypto_gcm_seal(
-		r.keys[0].sealing, raw, span_of(aad), span_of(plain), raw + NONCE_LEN) != 0)
+	if (crypto_gcm_seal(r.keys[0].sealing, raw, span_of(aad), span_of(plain),
+		raw + NONCE_LEN) != 0)
 		return NULL;
 	if (crypto_base64url(raw, raw_len, text, size) < 0)
 		return NULL;
@@ -309,8 +309,8 @@ seal_call_token_check(const char *token, char ret[37])
 	for (i = 0; i < r.n; i++) {
 		if (make_token(&r.keys[i], id, ours) != 0)
 			return false;
-		if (crypto_equal(
-			(struct span){ ours, TOKEN_LEN }, (struct span){ token, TOKEN_LEN })) {
+		if (crypto_equal((struct span){ ours, TOKEN_LEN },
+			(struct span){ token, TOKEN_LEN })) {
 			memcpy(ret, id, sizeof(id));
 			return true;
 		}

@@ -11,9 +11,9 @@
 #include "base/scan.h"
 
 enum vapi_form {
-	VAPI_CALL = 1, /* the call object itself */
+	VAPI_CALL = 1,    /* the call object itself */
 	VAPI_MESSAGE = 2, /* a message with the call inside */
-	VAPI_FLAT = 4 /* {call_id, status, duration, transcript, recording_url} */
+	VAPI_FLAT = 4     /* {call_id, status, duration, transcript, recording_url} */
 };
 
 enum vapi_fact {
@@ -57,14 +57,14 @@ const char *vapi_status(const struct vapi_facts *f);
 
 /* What the caller of vapi_report knows better than the facts. */
 struct vapi_report_how {
-	const char *status; /* voice.h's word */
-	const char *reason; /* instead of the end reason; NULL: the fact */
+	const char *status;      /* voice.h's word */
+	const char *reason;      /* instead of the end reason; NULL: the fact */
 	const char *control_url; /* checked already; NULL: none */
-	bool final; /* with cost, transcript and recording */
+	bool final;              /* with cost, transcript and recording */
 };
 
 /* vapi_report: the normal report, in m; NULL when memory is out. */
-const char *vapi_report(
-    struct mem *m, const struct vapi_facts *f, const struct vapi_report_how *how);
+const char *vapi_report(struct mem *m, const struct vapi_facts *f,
+    const struct vapi_report_how *how);
 
 #endif

@@ -4,7 +4,6 @@
  * Older samples: {"type": "call-start" | "call-end" | "function-call", "call": {...}} without the
  * envelope, and {call_id, status, duration, transcript, recording_url}, which has no type at all.
  */
-#include "lib/crypto.h"
 #include "peers/event.h"
 #include "peers/raw.h"
 #include "peers/vapi_call.h"
@@ -97,7 +96,7 @@ static const char *
 make_key(struct mem *m, const struct incoming *in, const struct voice_event *e)
 {
 	enum key_kind key = in->kind->key;
-	char word[RAW_WORD_MAX], hash[2 * SHA256_LEN + 1];
+	char word[RAW_WORD_MAX], tools[TOOLS_KEY_MAX + 1];
 
 	/* Without the call's id, only the whole body tells one event from another. */
 	if (e->provider_call_id && key == KEY_TYPE)
@@ -105,8 +104,8 @@ make_key(struct mem *m, const struct incoming *in, const struct voice_event *e)
 	if (e->provider_call_id && key == KEY_STATUS &&
 	    raw_text(&in->f.fact[FACT_STATUS], word, sizeof(word)))
 		return mem_printf(m, "%s:%s:%s", e->provider_call_id, e->type, word);
-	if (e->provider_call_id && key == KEY_TOOLS && vapi_tools_key(in->message, hash) == 0)
-		return mem_printf(m, "%s:%s:%s", e->provider_call_id, e->type, hash);
+	if (e->provider_call_id && key == KEY_TOOLS && vapi_tools_key(in->message, tools) == 0)
+		return mem_printf(m, "%s:%s:%s", e->provider_call_id, e->type, tools);
 	return event_body_key(m, e, in->body);
 }
 

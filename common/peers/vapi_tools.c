@@ -8,9 +8,10 @@
 
 #include "base/scan.h"
 #include "base/text.h"
+#include "lib/crypto.h"
 #include "peers/raw.h"
 
-#include <string.h>
+#include <ctype.h>
 
 enum { TOOLS_MAX = 1000, REPLY_MAX = 4 << 20 };
 
@@ -79,8 +80,20 @@ next_tool(const struct tools *t, size_t *pos, struct tool *ret)
 	return false;
 }
 
+static bool
+is_plain(const struct text *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->len; i++) {
+		if (!isgraph((unsigned char)t->data[i]) || t->data[i] == '\\')
+			return false;
+	}
+	return t->len <= TOOLS_KEY_MAX;
+}
+
 int
-vapi_tools_key(struct span message, char ret[2 * SHA256_LEN + 1])
+vapi_tools_key(struct span message, char ret[TOOLS_KEY_MAX + 1])
 {
 	CLEANUP(text_clear) struct text ids = TEXT(REPLY_MAX);
 	unsigned char hash[SHA256_LEN];
@@ -91,11 +104,16 @@ vapi_tools_key(struct span message, char ret[2 * SHA256_LEN + 1])
 	if (!find_tools(message, &tools))
 		return -1;
 	for (n = 0; n < TOOLS_MAX && next_tool(&tools, &pos, &tool); n++) {
+		if (n > 0)
+			text_putc(&ids, ',');
 		text_put(&ids, tool.id.data, tool.id.len);
-		text_putc(&ids, '"');
 	}
 	if (n == 0 || !text_ok(&ids))
 		return -1;
+	if (is_plain(&ids)) {
+		snprintf(ret, TOOLS_KEY_MAX + 1, "%s", text_str(&ids));
+		return 0;
+	}
 	if (crypto_sha256((struct span){ ids.data, ids.len }, hash) < 0)
 		return -1;
 

@@ -6,11 +6,12 @@
 #define PEERS_VAPI_TOOLS_H
 
 #include "base/mem.h"
-#include "lib/crypto.h"
 
-/* vapi_tools_key: what the ids of the message's tool calls amount to, in hex; -1 when it names
- * none. */
-int vapi_tools_key(struct span message, char ret[2 * SHA256_LEN + 1]);
+enum { TOOLS_KEY_MAX = 200 };
+
+/* vapi_tools_key: the ids of the message's tool calls with commas between, or a hash of them where
+ * they are many or odd; -1 when it names none. */
+int vapi_tools_key(struct span message, char ret[TOOLS_KEY_MAX + 1]);
 /* vapi_tools_reply: an error for each tool call; NULL when memory is out. */
 const char *vapi_tools_reply(struct mem *m, struct span message);
 

@@ -1,7 +1,8 @@
 /*
  * voice.h - the port to voice providers: what all of them can do, in our words.
  *
- * A provider builds requests and reads answers; it sends nothing itself (work/ sends, in parallel) and decides nothing.
+ * A provider builds requests and reads answers; it sends nothing itself (work/ sends, in parallel)
+ * and decides nothing.
  */
 #ifndef PEERS_VOICE_H
 #define PEERS_VOICE_H
@@ -17,7 +18,8 @@ struct voice_account {
 	const char *base_url; /* resolved: setting, row, default; no trailing slash */
 	const char *api_key;
 	int timeout_ms;
-	const char *webhook_url; /* where this provider shall report: API_URL/api/webhooks/<type>/<organization id>; NULL: nowhere */
+	const char *webhook_url; /* where this provider shall report:
+				    API_URL/api/webhooks/<type>/<organization id>; NULL: nowhere */
 };
 
 /* One attempt. */
@@ -29,7 +31,8 @@ struct voice_dial {
 	const char *name;   /* of the person; NULL: unknown */
 	const char *email;
 	const char *assistant; /* Vapi: assistantId; SynthFlow: model_id */
-	const char *caller;    /* Vapi: phoneNumberId; SynthFlow: from_phone_number; NULL: the provider's default */
+	const char *caller;    /* Vapi: phoneNumberId; SynthFlow: from_phone_number; NULL: the
+				  provider's default */
 	const struct json *variables; /* object or NULL */
 	const struct json *voice;     /* Vapi: {"provider","voiceId"} override, or NULL */
 	const char *token;            /* X-Vapi-Secret of this call; NULL: none */
@@ -41,20 +44,33 @@ enum voice_result {
 	VOICE_UNKNOWN   /* it may have */
 };
 
-/* Whose fault a refusal is: the call's own (bad number: no other provider is asked for 400s that name the request),
- * or the provider's (429, credit, key, concurrency, connect: the next provider is asked). */
-enum voice_fault { FAULT_NONE, FAULT_CALL, FAULT_RATE, FAULT_CONCURRENCY, FAULT_CREDIT, FAULT_KEY, FAULT_CONFIG, FAULT_CONNECT };
+/* Whose fault a refusal is: the call's own (bad number: no other provider is asked for 400s that
+ * name the request), or the provider's (429, credit, key, concurrency, connect: the next provider
+ * is asked). */
+enum voice_fault {
+	FAULT_NONE,
+	FAULT_CALL,
+	FAULT_RATE,
+	FAULT_CONCURRENCY,
+	FAULT_CREDIT,
+	FAULT_KEY,
+	FAULT_CONFIG,
+	FAULT_CONNECT
+};
 
 struct voice_outcome {
 	enum voice_result result;
 	enum voice_fault fault;
-	int status;              /* HTTP; 0: none */
-	const char *reason;      /* short, stable, snake-case: "http_429", "connect_failed", "timeout", "concurrency", "unreadable" */
-	const char *detail;      /* the provider's own words, cut at 300 bytes, or NULL; never our key */
+	int status;         /* HTTP; 0: none */
+	const char *reason; /* short, stable, snake-case: "http_429", "connect_failed", "timeout",
+			       "concurrency", "unreadable" */
+	const char *detail; /* the provider's own words, cut at 300 bytes, or NULL; never our key */
 	const char *provider_call_id;
-	const char *control_url; /* to hang up; NULL when none or when it is not https on the provider's own domain (or base_url's host) */
+	const char *control_url; /* to hang up; NULL when none or when it is not https on the
+				    provider's own domain (or base_url's host) */
 	int64_t retry_after;     /* seconds, -1: none */
-	const char *report;      /* the call as the provider tells it, as a normal report (see below); NULL: nothing yet */
+	const char *report; /* the call as the provider tells it, as a normal report (see below);
+			       NULL: nothing yet */
 };
 
 /* Finding out what became of an attempt. */
@@ -77,49 +93,62 @@ struct voice_look {
 };
 
 enum voice_finding {
-	FOUND,        /* outcome filled: provider_call_id and report */
-	NOT_FOUND,    /* a complete, successful answer without it (by id: 404) */
-	/* No end yet: read each of the candidates (a copy of next with kind LOOK_DETAIL and that provider_call_id), then go on with
-	 * next if its kind is LOOK_BY_LIST (the next page); with kind LOOK_DETAIL the page was the last one, and it is NOT_FOUND
-	 * when every candidate is. */
+	FOUND,     /* outcome filled: provider_call_id and report */
+	NOT_FOUND, /* a complete, successful answer without it (by id: 404) */
+	/* No end yet: read each of the candidates (a copy of next with kind LOOK_DETAIL and that
+	 * provider_call_id), then go on with next if its kind is LOOK_BY_LIST (the next page); with
+	 * kind LOOK_DETAIL the page was the last one, and it is NOT_FOUND when every candidate is.
+	 */
 	LOOK_ON,
-	LOOK_FAILED   /* no complete answer: proves nothing */
+	LOOK_FAILED /* no complete answer: proves nothing */
 };
 
 struct voice_sight {
 	enum voice_finding finding;
 	struct voice_outcome outcome;
 	struct voice_look next;
-	const char *candidates[64]; /* LOOK_ON: ids to read one by one (SynthFlow's lists do not show our mark) */
+	const char *candidates[64]; /* LOOK_ON: ids to read one by one (SynthFlow's lists do not
+				       show our mark) */
 	size_t ncandidates;
 	const char *why; /* LOOK_FAILED: short reason */
 };
 
-/* A normal report, JSON text, the only form that SQL sees (public.call_apply).  All members optional but "status":
+/* A normal report, JSON text, the only form that SQL sees (public.call_apply).  All members
+ * optional but "status":
  * {"status":"queued|ringing|in-progress|forwarding|ended", "provider_call_id", "assignment_id",
- *  "reason" (the provider's own end reason), "started_at","ended_at" (RFC 3339), "duration_seconds" (number, only where no times are given),
- *  "cost_cents" (number), "transcript","summary" (text), "messages" (array), "structured" (object), "success" (text),
- *  "recording_url","stereo_recording_url" (text), "control_url", "final": true (no more will come: a report or a look at an ended call),
- *  "at": RFC 3339 time of the event} */
+ *  "reason" (the provider's own end reason), "started_at","ended_at" (RFC 3339), "duration_seconds"
+ * (number, only where no times are given), "cost_cents" (number), "transcript","summary" (text),
+ * "messages" (array), "structured" (object), "success" (text),
+ *  "recording_url","stereo_recording_url" (text), "control_url", "final": true (no more will come:
+ * a report or a look at an ended call), "at": RFC 3339 time of the event} */
 
 struct voice_provider {
 	const char *type;
 	const char *default_url;
-	/* Each builds one request in m; -1 with errno when memory is out or the input cannot be said to this provider. */
-	int (*dial)(struct mem *m, const struct voice_account *a, const struct voice_dial *d, struct fetch_request *ret);
-	int (*look)(struct mem *m, const struct voice_account *a, const struct voice_look *l, struct fetch_request *ret);
+	/* Each builds one request in m; -1 with errno when memory is out or the input cannot be
+	 * said to this provider. */
+	int (*dial)(struct mem *m, const struct voice_account *a, const struct voice_dial *d,
+	    struct fetch_request *ret);
+	int (*look)(struct mem *m, const struct voice_account *a, const struct voice_look *l,
+	    struct fetch_request *ret);
 	/* hangup: ENOTSUP where the provider has no way. */
-	int (*hangup)(struct mem *m, const struct voice_account *a, const char *control_url, struct fetch_request *ret);
-	/* Each reads one answer; never fails: what cannot be read is VOICE_UNKNOWN or LOOK_FAILED. */
-	void (*dialled)(struct mem *m, const struct voice_account *a, const struct fetch_answer *in, struct voice_outcome *ret);
-	void (*looked)(struct mem *m, const struct voice_account *a, const struct voice_look *l, const struct fetch_answer *in, struct voice_sight *ret);
+	int (*hangup)(struct mem *m, const struct voice_account *a, const char *control_url,
+	    struct fetch_request *ret);
+	/* Each reads one answer; never fails: what cannot be read is VOICE_UNKNOWN or LOOK_FAILED.
+	 */
+	void (*dialled)(struct mem *m, const struct voice_account *a, const struct fetch_answer *in,
+	    struct voice_outcome *ret);
+	void (*looked)(struct mem *m, const struct voice_account *a, const struct voice_look *l,
+	    const struct fetch_answer *in, struct voice_sight *ret);
 };
 
 /* voice_find: the provider of that type, NULL when there is none. */
 const struct voice_provider *voice_find(const char *type);
-/* voice_base_url: setting, else the row's (the seeds' .com hosts mapped to the real ones), else the default; no trailing slash; in m. */
+/* voice_base_url: setting, else the row's (the seeds' .com hosts mapped to the real ones), else the
+ * default; no trailing slash; in m. */
 const char *voice_base_url(struct mem *m, const char *type, const char *row_url);
-/* voice_refusal: what all providers share: the outcome of an answer that is no 2xx, or of none at all (design section 6 step 4). */
+/* voice_refusal: what all providers share: the outcome of an answer that is no 2xx, or of none at
+ * all (design section 6 step 4). */
 void voice_refusal(struct mem *m, const struct fetch_answer *in, struct voice_outcome *ret);
 
 /* ---- events (webhooks) ---- */
@@ -143,7 +172,8 @@ struct voice_event {
 	const char *reply;            /* JSON text of the answer, "{}" when nothing is asked */
 };
 
-/* voice_class_name: the class in the database's words: unknown, chatter, kept, moves, look, answer. */
+/* voice_class_name: the class in the database's words: unknown, chatter, kept, moves, look, answer.
+ */
 const char *voice_class_name(enum voice_event_class class);
 
 enum voice_event_error { EVENT_OK, EVENT_NOT_JSON, EVENT_NO_MEMORY };

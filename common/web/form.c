@@ -75,15 +75,19 @@ form_object(struct ctx *c, const struct form *form, const char *prefix, const st
 	return form_absent(c, form, prefix, BODY);
 }
 
-/* True when the failure names this field already: one mistake is told once. */
+/* True when the failure names this field, or something inside it, already: one mistake is told once.
+ */
 static bool
 is_named(const struct ctx *c, const char *where)
 {
-	size_t i;
+	size_t i, n = strlen(where);
+	const char *name;
 
-	for (i = 0; i < c->failure.nfields; i++)
-		if (strcmp(c->failure.fields[i].field, where) == 0)
+	for (i = 0; i < c->failure.nfields; i++) {
+		name = c->failure.fields[i].field;
+		if (strncmp(name, where, n) == 0 && (name[n] == '\0' || name[n] == '.'))
 			return true;
+	}
 	return false;
 }
 

@@ -182,8 +182,6 @@ put_field_errors(struct out *o, const struct failure *f)
 {
 	size_t i;
 
-	if (!f->nfields)
-		return;
 	put_array(o, "errors");
 	for (i = 0; i < f->nfields; i++) {
 		put_object(o, NULL);
@@ -221,8 +219,7 @@ reply_problem(struct ctx *c)
 	put_str(o, "title", f->title);
 	put_int(o, "status", f->status);
 	put_str(o, "code", f->code);
-	if (f->detail)
-		put_str(o, "detail", f->detail);
+	put_str(o, "detail", f->detail ? f->detail : "");
 	put_field_errors(o, f);
 	put_str(o, "request_id", c->request_id);
 	problem_headers(c, f);
@@ -233,6 +230,28 @@ reply_problem(struct ctx *c)
 
 /* ---- out -------------------------------------------------------------------- */
 
+/* Web servers pass the words on; without them some would write a status line that is none. */
+static const char *
+reason_of(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = { { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
+		{ 204, "No Content" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
+		{ 402, "Payment Required" }, { 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+		{ 415, "Unsupported Media Type" }, { 422, "Unprocessable Content" },
+		{ 429, "Too Many Requests" }, { 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" } };
+	size_t i;
+
+	for (i = 0; i < COUNT(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return status < 400 ? "Fine" : "Refused";
+}
+
 int
 reply_send(struct ctx *c)
 {
@@ -240,7 +259,7 @@ reply_send(struct ctx *c)
 	struct request *r = request_of(c);
 	const struct answer *a = &r->answer;
 
-	text_printf(&t, "Status: %d\r\n", a->status);
+	text_printf(&t, "Status: %d %s\r\n", a->status, reason_of(a->status));
 	if (a->type)
 		text_printf(&t, "Content-Type: %s\r\nContent-Length: %zu\r\n", a->type,
 		    a->body.len);

@@ -312,6 +312,7 @@ open_program(const struct server *s)
 static int
 start(const struct server *s)
 {
+	log_open(s->name, LOG_INFO);
 	if (settings_load() < 0 || (s->needs && settings_need(s->needs) < 0))
 		return -1;
 	if (has_people(s) && auth_secrets_missing()) {

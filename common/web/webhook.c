@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
+#include "base/poke.h"
 #include "lib/db.h"
 #include "web/reply.h"
 #include "web/request.h"
@@ -135,40 +136,35 @@ count_event(struct ctx *c, const char *provider, const char *type)
 
 /* ---- the body as text ----------------------------------------------- */
 
-/* The length of the run at the front of s that is UTF-8 without NUL, looked for in steps that
- * double. */
+/* How many bytes the character at the front of s has; 0 when it is none that may stay. */
 static size_t
-valid_run(const char *s, size_t n)
+character_len(const char *s, size_t n)
 {
-	size_t done = 0, step;
+	size_t len;
 
-	for (step = 4096; step >= 1;) {
-		size_t part = n - done < step ? n - done : step;
-		if (part > 0 && utf8_valid(s + done, part))
-			done += part;
-		else
-			step /= 2;
-		if (done == n)
-			break;
+	for (len = 1; len <= 4 && len <= n; len++) {
+		if (utf8_valid(s, len))
+			return len;
 	}
-	return done;
+	return 0;
 }
 
 struct span
 webhook_text(struct mem *m, struct span body)
 {
 	CLEANUP(text_clear) struct text t = TEXT(6 * body.len);
-	size_t i = 0, run;
+	size_t i = 0, n;
 
 	if (body.len == 0 || utf8_valid(body.data, body.len))
 		return body.data ? body : SPAN("");
 
 	while (i < body.len) {
-		run = valid_run(body.data + i, body.len - i);
-		text_put(&t, body.data + i, run);
-		i += run;
-		if (i < body.len)
-			text_printf(&t, "\\u%04x", (unsigned char)body.data[i++]);
+		n = character_len(body.data + i, body.len - i);
+		if (n > 0)
+			text_put(&t, body.data + i, n);
+		else
+			text_printf(&t, "\\u%04x", (unsigned char)body.data[i]);
+		i += n > 0 ? n : 1;
 	}
 	if (!text_ok(&t))
 		return (struct span){ 0 };
@@ -183,6 +179,18 @@ on_sent(void)
 	crash_point(webhook_sent);
 }
 
+/* A line that became free, or a call to look at, is the pump's business at once. */
+static void
+tell_pump(const struct db_rows *kept, const struct webhook_event *e)
+{
+	const char *state = db_str(kept, 0, 0);
+
+	if (!state || strcmp(state, "applied") != 0)
+		return;
+	if (!e->report || strstr(e->report, "\"status\":\"ended\""))
+		poke_send("pump");
+}
+
 static int
 keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
     const struct webhook_event *e, const char *class)
@@ -194,7 +202,8 @@ keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
 		span_of(p->signer), span_of(e->key), span_of(e->type), span_of(mark),
 		span_of(e->provider_call_id), webhook_text(c->mem, request_body(c)),
 		span_of(e->report), span_of(class) };
-	const struct db_step step = { &keep_stmt, params, COUNT(params), NULL };
+	struct db_rows kept = { 0 };
+	const struct db_step step = { &keep_stmt, params, COUNT(params), &kept };
 	int result;
 
 	if (!params[7].data)
@@ -206,6 +215,8 @@ keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
 	db_after_send(NULL);
 	if (result < 0 && c->failure.retry_after == 0)
 		c->failure.retry_after = 1;
+	if (result == 0)
+		tell_pump(&kept, e);
 	return result;
 }
 

@@ -17,8 +17,9 @@
 enum { CACHE_SLOTS = 1000, CACHE_MS = 30 * 1000, SECRETS_MAX = 64 * 1024 };
 
 static const struct db_stmt secrets_stmt = { "webhook_secrets",
-	"select coalesce(jsonb_agg(jsonb_build_object('kind', s.kind, 'config', s.config, 'secret', s.secret)),"
-	" '[]')::text from public.webhook_secrets_of($1, $2::uuid) s" };
+	"select coalesce(jsonb_agg(jsonb_build_object("
+	"'kind', s.kind, 'config', s.config, 'secret', s.secret)), '[]')::text"
+	" from public.webhook_secrets_of($1, $2::uuid) s" };
 
 /* ---- the organization's secrets, remembered for a while -------------- */
 
@@ -165,7 +166,7 @@ static int
 organization_fits(struct ctx *c, const struct webhook *w, const char *organization_id,
     const struct signed_request *r)
 {
-	const struct json *rows;
+	const struct json *rows = NULL;
 	bool fits = false;
 	size_t i;
 

@@ -70,8 +70,8 @@ void pump_close(struct pump *p);
 
 /* pump_turn: does all that is due; with wait_ms > 0 it stays that long and does what becomes due.
  * stop_fd: readable when the program is to end (-1: none); what is under way is then finished
- * first. Returns the summary as JSON text, which lives until the next turn or pump_close; NULL with
- * the failure recorded in p->c when the database could not be asked even once. */
+ * first.  Returns the summary as JSON text, which lives until the next turn or pump_close; NULL when
+ * memory is out.  A database that does not answer is told in the summary (failures). */
 const char *pump_turn(struct pump *p, int64_t wait_ms, int stop_fd);
 
 /* ---- for the files of work/ ------------------------------------------ */
@@ -90,6 +90,7 @@ void job_free(struct job *j);
 /* dial_claim: claims what can be dialled and sends it off; how many, -1 when the database failed.
  */
 int dial_claim(struct pump *p);
+/* dial_answered: reads one answer; look_answered and hangup_answered: the same for theirs. */
 void dial_answered(struct pump *p, struct job *j, const struct fetch_answer *a);
 /* dial_record: records what came back. */
 void dial_record(struct pump *p);
@@ -97,10 +98,14 @@ void dial_record(struct pump *p);
 /* look_claim: takes what is to be looked up and asks; how many, -1 when the database failed. */
 int look_claim(struct pump *p);
 void look_answered(struct pump *p, struct job *j, const struct fetch_answer *a);
+/* look_record: records what was found. */
 void look_record(struct pump *p);
 
+/* hangup_claim: takes calls that are to be hung up and sends the requests; how many, -1 when the
+ * database failed. */
 int hangup_claim(struct pump *p);
 void hangup_answered(struct pump *p, struct job *j, const struct fetch_answer *a);
+/* hangup_record: records which were hung up. */
 void hangup_record(struct pump *p);
 
 /* upkeep_run: expiry, waiting events, plain keys; full: also partitions and pruning. */

@@ -115,14 +115,23 @@ begin
             select o.route, (select q.organization_id from public.call_queue q
                               where q.status = 'queued' and q.ready and q.route = o.route and q.organization_id > o.organization_id
                               order by q.organization_id limit 1)
-              from orgs o where o.organization_id is not null)
-        select x.* from orgs o
-         cross join lateral (select q.id, q.organization_id, q.priority, q.due_at, q.position as place
-                               from public.call_queue q
-                              where q.status = 'queued' and q.ready and q.route = o.route and q.organization_id = o.organization_id
-                              order by q.priority, q.due_at, q.position limit p_take) x
-         where o.organization_id is not null and o.organization_id <> all (p_closed)
-         order by x.priority, x.due_at, x.place limit v_ahead;
+              from orgs o where o.organization_id is not null),
+        standing as (
+            select o.route, o.organization_id, public.organization_admission(x) is null as may
+              from orgs o join public.organizations x on x.id = o.organization_id
+             where o.organization_id <> all (p_closed)),
+        line as (
+            select s.may, x.* from standing s
+             cross join lateral (select q.id, q.organization_id, q.priority, q.due_at, q.position as place
+                                   from public.call_queue q
+                                  where q.status = 'queued' and q.ready and q.route = s.route and q.organization_id = s.organization_id
+                                  order by q.priority, q.due_at, q.position limit case when s.may then p_take else 1 end) x)
+        -- Of one that may not call now one row is enough to say why; it takes no room from those that may.
+        (select l.id, l.organization_id, l.priority, l.due_at, l.place from line l where l.may
+          order by l.priority, l.due_at, l.place limit v_ahead)
+        union all
+        (select l.id, l.organization_id, l.priority, l.due_at, l.place from line l where not l.may
+          order by l.priority, l.due_at, l.place limit 100);
 end
 $$;
 
@@ -362,7 +371,7 @@ create or replace function public.calls_sent(p_ids uuid[], p_fences bigint[], p_
         update public.call_assignments a
            set state = 'sent', sent_at = clock_timestamp(),
                deadline_at = clock_timestamp() + make_interval(secs => coalesce(p.timeout_ms, p_timeout_ms) / 1000.0),
-               lease_until = clock_timestamp() + make_interval(secs => greatest(p_lease_seconds, coalesce(p.timeout_ms, p_timeout_ms) / 1000.0 + 5)),
+               lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds + coalesce(p.timeout_ms, p_timeout_ms) / 1000.0),
                updated_at = now()
           from unnest(p_ids, p_fences) u(id, fence), public.call_service_providers p
          where a.id = u.id and a.fence = u.fence and a.state = 'leased' and p.id = a.provider_id and a.lease_until > clock_timestamp()

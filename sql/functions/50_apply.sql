@@ -70,6 +70,11 @@ begin
     if public.progress_rank(v_status) is null then
         raise exception 'unknown status %', v_status;
     end if;
+    if a.state = 'refused' and v_status = 'ended' and exists (
+        select from public.end_reasons r
+         where r.provider_type = a.provider_type and r.reason = p_report ->> 'reason' and r.refusal is not null) then
+        return 'ignored'; -- the refusal that we know of, told once more
+    end if;
     if a.state in ('leased', 'sent', 'unknown', 'absent', 'refused') then
         if not public.assignment_accept(a, p_provider_call, p_report ->> 'control_url') then
             return 'ignored';
@@ -78,6 +83,10 @@ begin
         v_news := true;
     end if;
 
+    if a.state = 'accepted' and a.control_url is null and p_report ->> 'control_url' is not null then
+        update public.call_assignments x set control_url = p_report ->> 'control_url' where x.id = a.id;
+        v_news := true;
+    end if;
     if v_status in ('in-progress', 'forwarding') and (a.answered_at is null or v_at < a.answered_at) then
         update public.call_assignments x set answered_at = v_at where x.id = a.id;
         if a.finished_at is not null then
@@ -151,7 +160,7 @@ begin
     update public.call_assignments x
        set state = 'accepted', accepted_at = clock_timestamp(), provider_call_id = coalesce(p_provider_call, x.provider_call_id),
            control_url = coalesce(p_control_url, x.control_url), progress = coalesce(x.progress, 'queued'), updated_at = now(),
-           reason = null, outcome = null, first_absent_at = null,
+           reason = null, outcome = null, finished_at = null, http_status = null, detail = null, first_absent_at = null,
            next_look_at = clock_timestamp() + make_interval(secs => p.silence_seconds)
       from public.call_service_providers p
      where x.id = a.id and p.id = x.provider_id;
@@ -258,7 +267,9 @@ begin
            last_error = a.reason, admission = null, provider_id = case when x.route = x.provider_id::text then x.provider_id end,
            updated_at = now()
      where x.id = q.id;
-    update public.calls c set status = 'queued', progress = null, last_error = a.reason, updated_at = now()
+    update public.calls c
+       set status = 'queued', progress = null, last_error = a.reason, updated_at = now(),
+           attempts = c.attempts - case when p_refused and a.accepted_at is not null then 1 else 0 end
      where c.id = q.id and c.created_at = q.call_created_at and c.status = 'in-progress';
     insert into public.call_retries (call_id, call_created_at, organization_id, assignment_id, attempt, reason, end_class, delay_seconds, retry_at)
     values (q.id, q.call_created_at, q.organization_id, a.id, a.attempt, a.reason, a.end_class, v_delay,

@@ -267,7 +267,8 @@ begin
            ended_at = clock_timestamp(), updated_at = now()
      where x.id = a.id
     returning x.* into a;
-    perform public.call_close(a.call_id, a.call_created_at, 'failed', p_reason, a);
+    perform public.call_close(a.call_id, a.call_created_at, case when exists (
+        select from public.call_queue q where q.id = a.call_id and q.cancel_requested_at is not null) then 'canceled' else 'failed' end, p_reason, a);
 end
 $$;
 
@@ -334,7 +335,11 @@ begin
         raise exception 'hangup_unavailable' using errcode = 'PT409', detail = 'SynthFlow offers no way to hang up.';
     end if;
     update public.call_queue x set cancel_requested_at = coalesce(x.cancel_requested_at, now()), updated_at = now() where x.id = p_call;
-    update public.call_assignments x set hangup_requested_at = coalesce(x.hangup_requested_at, now()), updated_at = now() where x.id = a.id;
+    -- Where nobody has told yet how to hang up, the provider is asked at once.
+    update public.call_assignments x
+       set hangup_requested_at = coalesce(x.hangup_requested_at, now()), updated_at = now(),
+           next_look_at = case when x.state = 'accepted' and x.control_url is null then clock_timestamp() else x.next_look_at end
+     where x.id = a.id;
 end
 $$;
 

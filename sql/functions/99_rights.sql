@@ -22,7 +22,7 @@ end
 $$;
 
 -- Named once more here, so that a reader sees each right.
-grant execute on function public.current_organization_id() to public;
+grant execute on function public.current_user_id(), public.current_organization_id() to public;
 grant execute on function public.schedule_call(uuid, uuid, text, text, text, timestamptz, integer, jsonb, jsonb) to authenticated, service_role, hookswitch_api;
 grant execute on function public.get_next_call_in_queue(), public.get_best_available_provider(), public.assign_call_to_provider(uuid, uuid),
     public.complete_call(uuid, integer, text, text), public.handle_failed_call(uuid, text) to service_role;

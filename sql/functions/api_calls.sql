@@ -9,7 +9,7 @@ create or replace function api.call_create(
 declare
     v_id uuid;
 begin
-    v_id := public.call_enter(public.current_organization_id(), auth.uid(), jsonb_strip_nulls(jsonb_build_object(
+    v_id := public.call_enter(public.current_organization_id(), public.current_user_id(), jsonb_strip_nulls(jsonb_build_object(
         'recipient_number', p_recipient_number, 'template_id', p_template_id, 'recipient_name', p_recipient_name,
         'recipient_email', p_recipient_email, 'scheduled_time', p_scheduled_time, 'priority', p_priority, 'voice_id', p_voice_id,
         'caller_number_id', p_caller_number_id, 'max_attempts', p_max_attempts, 'expires_at', p_expires_at))
@@ -33,7 +33,7 @@ declare
 begin
     for c in select e.value as call, e.ordinality - 1 as i from jsonb_array_elements(p_calls) with ordinality e loop
         begin
-            v_id := public.call_enter(v_organization, auth.uid(), c.call);
+            v_id := public.call_enter(v_organization, public.current_user_id(), c.call);
             v_data := v_data || public.call_view_of(v_id);
         exception when sqlstate 'PT422' then
             get stacked diagnostics v_state = returned_sqlstate, v_code = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint;
@@ -175,7 +175,7 @@ begin
         raise exception 'call_not_ended' using errcode = 'PT409', detail = 'Only an outbound call that is over can be retried.';
     end if;
     perform set_config('hookswitch.retry_of', c.id::text, true);
-    v_id := public.call_enter(c.organization_id, auth.uid(), jsonb_strip_nulls(jsonb_build_object(
+    v_id := public.call_enter(c.organization_id, public.current_user_id(), jsonb_strip_nulls(jsonb_build_object(
         'recipient_number', c.to_number, 'template_id', c.template_id, 'recipient_name', c.recipient_name, 'recipient_email', c.recipient_email,
         'scheduled_time', p_scheduled_time, 'priority', c.priority, 'voice_id', c.voice_id, 'caller_number_id', c.caller_number_id))
         || jsonb_build_object('custom_variables', c.custom_variables, 'metadata', c.metadata));

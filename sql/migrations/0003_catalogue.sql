@@ -232,6 +232,7 @@ create table public.template_favorites (
     constraint template_favorites_pkey primary key (user_id, template_id)
 );
 comment on table public.template_favorites is 'Templates that a person likes.';
+create index template_favorites_template_idx on public.template_favorites (template_id);
 
 create trigger call_service_providers_fill before insert or update on public.call_service_providers
     for each row execute function public.provider_fill();

@@ -5,6 +5,9 @@
 -- assistant or number is wrong), never (the request itself is final).  SynthFlow: its call states and end reasons, both spellings.
 
 insert into public.end_reasons (provider_type, reason, class, refusal) values
+    -- the flat form of older senders: completed, or failed for good
+    ('vapi', 'completed', 'finished', null),
+    ('vapi', 'failed', 'never', null),
     ('vapi', 'assistant-ended-call', 'finished', null),
     ('vapi', 'assistant-ended-call-after-message-spoken', 'finished', null),
     ('vapi', 'assistant-ended-call-with-hangup-task', 'finished', null),

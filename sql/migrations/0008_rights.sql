@@ -86,21 +86,21 @@ grant select on public.end_reasons to hookswitch_api;
 create policy call_templates_read on public.call_templates for select to hookswitch_api
     using (is_public or organization_id = (select public.current_organization_id()));
 create policy call_templates_people on public.call_templates for select to authenticated
-    using (is_public or created_by = (select auth.uid()));
+    using (is_public or created_by = (select public.current_user_id()));
 create policy call_template_targets_read on public.call_template_targets for select to hookswitch_api
     using (exists (select from public.call_templates t where t.id = template_id));
 grant select on public.call_templates, public.call_template_targets to hookswitch_api;
 grant select on public.call_templates to authenticated;
 
 create policy template_favorites_own on public.template_favorites for select to hookswitch_api, authenticated
-    using (user_id = (select auth.uid()));
+    using (user_id = (select public.current_user_id()));
 grant select on public.template_favorites to hookswitch_api, authenticated;
 
 -- A person's own profile and settings.
-create policy user_profiles_read on public.user_profiles for select to hookswitch_api, authenticated using (id = (select auth.uid()));
+create policy user_profiles_read on public.user_profiles for select to hookswitch_api, authenticated using (id = (select public.current_user_id()));
 create policy user_profiles_change on public.user_profiles for update to hookswitch_api, authenticated
-    using (id = (select auth.uid())) with check (id = (select auth.uid()));
-create policy user_settings_own on public.user_settings for select to hookswitch_api, authenticated using (user_id = (select auth.uid()));
+    using (id = (select public.current_user_id())) with check (id = (select public.current_user_id()));
+create policy user_settings_own on public.user_settings for select to hookswitch_api, authenticated using (user_id = (select public.current_user_id()));
 grant select on public.user_profiles, public.user_settings to hookswitch_api, authenticated;
 grant update (first_name, last_name, phone_number, address, preferences, city, state) on public.user_profiles to hookswitch_api, authenticated;
 

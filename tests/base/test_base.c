@@ -74,6 +74,10 @@ what_goes_out_of_scope_is_closed_and_errno_kept(void **state UNUSED)
 	assert_int_equal(fcntl(copy, F_GETFD), -1);
 	base_closep(&fd);
 
+	fd = 7;
+	assert_int_equal(base_give_fd(&fd), 7);
+	assert_int_equal(fd, -1);
+
 	errno = ENOTTY;
 	base_fclosep(&f);
 	assert_int_equal(errno, ENOTTY);

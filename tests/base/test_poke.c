@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,6 +118,23 @@ the_socket_of_a_dead_waiter_is_replaced(void **state UNUSED)
 }
 
 static void
+the_socket_of_something_else_is_left_alone(void **state UNUSED)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/pump.poke", dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(poke_open("pump"), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	assert_int_equal(stat(at.sun_path, &st), 0);
+	close(fd);
+	unlink(at.sun_path);
+}
+
+static void
 a_name_that_does_not_fit_is_refused(void **state UNUSED)
 {
 	char name[120];
@@ -137,6 +156,7 @@ main(void)
 		cmocka_unit_test(a_poke_at_nobody_does_no_harm),
 		cmocka_unit_test(only_one_waits),
 		cmocka_unit_test(the_socket_of_a_dead_waiter_is_replaced),
+		cmocka_unit_test(the_socket_of_something_else_is_left_alone),
 		cmocka_unit_test(a_name_that_does_not_fit_is_refused),
 	};
 

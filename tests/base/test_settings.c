@@ -171,13 +171,13 @@ static void
 all_wrong_values_are_named_and_no_secret_is_shown(void **state UNUSED)
 {
 	setenv("HOOKSWITCH_THREADS", "many", 1);
-	setenv("APP_URL", "user:geheim@host", 1);
+	setenv("API_URL", "user:geheim@host", 1);
 	setenv("VAPI_API_KEY", "geheim\x01", 1);
 	setenv("SYNTHFLOW_API_KEY", "fine", 1);
 	assert_int_equal(load(), -1);
 	assert_int_equal(lines_said(), 3);
 	assert_non_null(strstr(said, "setting=HOOKSWITCH_THREADS"));
-	assert_non_null(strstr(said, "setting=APP_URL"));
+	assert_non_null(strstr(said, "setting=API_URL"));
 	assert_non_null(strstr(said, "setting=VAPI_API_KEY"));
 	assert_null(strstr(said, "geheim"));
 	assert_string_equal(setting_str(SET_SYNTHFLOW_API_KEY), "fine");
@@ -219,8 +219,8 @@ each_wrong_line_of_a_file_is_named(void **state UNUSED)
 				   "2NAME=x\n"
 				   "API_URL='https://a\n"
 				   "VAPI_API_KEY=\"a\"b\n"
-				   "APP_URL=https://a\n"
-				   "APP_URL=https://b\n"
+				   "SYNTHFLOW_BASE_URL=https://a\n"
+				   "SYNTHFLOW_BASE_URL=https://b\n"
 				   "HOOKSWITCH_THREDS=4\n"),
 	    -1);
 	assert_non_null(strstr(said, "setting=HOOKSWITCH_THREADS"));

@@ -114,43 +114,44 @@ a_query_value_is_percent_encoded(void **state UNUSED)
 	assert_string_equal(text_str(&t), "aZ09-._~%20%2B%26%3D%2F%3F%25%C3%BC");
 }
 
+static const struct {
+	const char *s;
+	bool valid;
+} utf8_cases[] = {
+	{ "", true },
+	{ "plain ascii, longer than eight bytes", true },
+	{ "\x7f", true },
+	{ "\xc2\x80", true },
+	{ "\xdf\xbf", true },
+	{ "\xe0\xa0\x80", true },
+	{ "\xed\x9f\xbf\xee\x80\x80", true },
+	{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", true },
+	{ "\x80", false },
+	{ "\xc0\x80", false },
+	{ "\xc1\xbf", false },
+	{ "\xc2", false },
+	{ "\xc2\x41", false },
+	{ "\xe0\x9f\xbf", false },
+	{ "\xe2\x82", false },
+	{ "\xe2\x82\x41", false },
+	{ "\xed\xa0\x80", false },
+	{ "\xed\xbf\xbf", false },
+	{ "\xf0\x8f\xbf\xbf", false },
+	{ "\xf4\x90\x80\x80", false },
+	{ "\xf5\x80\x80\x80", false },
+	{ "\xff", false },
+	{ "12345678\xff", false },
+	{ "1234567\xff", false },
+	{ "12345678\xc3\xbc", true },
+};
+
 static void
 utf8_is_valid_or_not(void **state UNUSED)
 {
-	static const struct {
-		const char *s;
-		bool valid;
-	} cases[] = {
-		{ "", true },
-		{ "plain ascii, longer than eight bytes", true },
-		{ "\x7f", true },
-		{ "\xc2\x80", true },
-		{ "\xdf\xbf", true },
-		{ "\xe0\xa0\x80", true },
-		{ "\xed\x9f\xbf\xee\x80\x80", true },
-		{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", true },
-		{ "\x80", false },
-		{ "\xc0\x80", false },
-		{ "\xc1\xbf", false },
-		{ "\xc2", false },
-		{ "\xc2\x41", false },
-		{ "\xe0\x9f\xbf", false },
-		{ "\xe2\x82", false },
-		{ "\xe2\x82\x41", false },
-		{ "\xed\xa0\x80", false },
-		{ "\xed\xbf\xbf", false },
-		{ "\xf0\x8f\xbf\xbf", false },
-		{ "\xf4\x90\x80\x80", false },
-		{ "\xf5\x80\x80\x80", false },
-		{ "\xff", false },
-		{ "12345678\xff", false },
-		{ "1234567\xff", false },
-		{ "12345678\xc3\xbc", true },
-	};
 	size_t i;
 
-	for (i = 0; i < COUNT(cases); i++) {
-		if (utf8_valid(cases[i].s, strlen(cases[i].s)) != cases[i].valid)
+	for (i = 0; i < COUNT(utf8_cases); i++) {
+		if (utf8_valid(utf8_cases[i].s, strlen(utf8_cases[i].s)) != utf8_cases[i].valid)
 			fail_msg("case %zu is judged wrongly", i);
 	}
 	assert_false(utf8_valid("a\0b", 3));

@@ -1,7 +1,9 @@
 /*
- * db_fixture.h - for the tests of lib/db: a schema of their own, pools with the settings a test wants, short ways to ask.
+ * db_fixture.h - for the tests of lib/db: a schema of their own, pools with the settings a test
+ * wants, short ways to ask.
  *
- * The database is the one that HOOKSWITCH_TEST_DATABASE_URL names; without it these tests are skipped.
+ * The database is the one that HOOKSWITCH_TEST_DATABASE_URL names; without it these tests are
+ * skipped.
  */
 #ifndef TESTS_LIB_DB_FIXTURE_H
 #define TESTS_LIB_DB_FIXTURE_H
@@ -51,7 +53,8 @@ make_url(char buf[URL_MAX], const char *more)
 		snprintf(buf, URL_MAX, "%s%coptions=-csearch_path%%3D%s,public%s%s", url,
 		    strchr(url, '?') ? '&' : '?', world.schema, more[0] ? "&" : "", more);
 	else
-		snprintf(buf, URL_MAX, "%s options='-csearch_path=%s,public' %s", url, world.schema, more);
+		snprintf(buf, URL_MAX, "%s options='-csearch_path=%s,public' %s", url, world.schema,
+		    more);
 }
 
 static inline void
@@ -136,10 +139,12 @@ make_schema(void)
 	sql(world.other, "create table once (number int unique deferrable initially deferred)");
 	sql(world.other, "create sequence tries");
 	/* Fails so often as a conflict would; a sequence is not undone by a rollback. */
-	sql(world.other, "create function conflict_until(p_try int) returns bigint language plpgsql as $$"
+	sql(world.other,
+	    "create function conflict_until(p_try int) returns bigint language plpgsql as $$"
 	    " declare n bigint := nextval('tries'); begin if n < p_try then"
 	    " raise exception 'conflict' using errcode = '40001'; end if; return n; end $$");
-	sql(world.other, "create function sleep_once() returns void language sql as"
+	sql(world.other,
+	    "create function sleep_once() returns void language sql as"
 	    " $$ select pg_sleep(case when nextval('tries') = 1 then 30 else 0 end) $$");
 }
 

@@ -1,5 +1,6 @@
 /*
- * db_proxy.h - for the tests of lib/db: stands between a pool and the server, in a thread, and breaks off when told to.
+ * db_proxy.h - for the tests of lib/db: stands between a pool and the server, in a thread, and
+ * breaks off when told to.
  */
 #ifndef TESTS_LIB_DB_PROXY_H
 #define TESTS_LIB_DB_PROXY_H
@@ -21,7 +22,8 @@ enum proxy_mode {
 	PROXY_PASS,
 	PROXY_CUT_REQUEST, /* the next words to the server are dropped, the connection is closed */
 	PROXY_CUT_MIDWAY,  /* the same after some of them went through */
-	PROXY_CUT_ANSWER,  /* the server gets all and does it; its answer is dropped, the connection closed */
+	PROXY_CUT_ANSWER,  /* the server gets all and does it; its answer is dropped, the connection
+			      closed */
 	PROXY_SILENT,      /* the same, but the connection stays */
 };
 
@@ -43,8 +45,8 @@ struct proxy {
 	struct pair pairs[PROXY_PAIRS];
 	size_t n;
 	_Atomic int mode;
-	_Atomic int cuts; /* how often it broke off */
-	_Atomic int left; /* CUT_MIDWAY: bytes that still go through */
+	_Atomic int cuts;  /* how often it broke off */
+	_Atomic int left;  /* CUT_MIDWAY: bytes that still go through */
 	_Atomic int again; /* break off so many times more */
 };
 
@@ -93,6 +95,8 @@ proxy_write(int fd, const char *data, ssize_t n)
 static inline void
 proxy_close(struct pair *p)
 {
+	if (p->client < 0)
+		return;
 	close(p->client);
 	close(p->server);
 	p->client = p->server = -1;
@@ -182,6 +186,20 @@ proxy_move(const struct pollfd *w)
 	}
 }
 
+/* What is written to the pipe: 'x' is the end, 'c' closes all connections without a word. */
+static inline bool
+proxy_obey(void)
+{
+	char c = 'x';
+
+	if (read(proxy.stop[0], &c, 1) != 1 || c == 'x')
+		return false;
+	for (size_t i = 0; i < proxy.n; i++)
+		proxy_close(&proxy.pairs[i]);
+	proxy.cuts++;
+	return true;
+}
+
 static inline void *
 proxy_run(void *arg)
 {
@@ -198,12 +216,13 @@ proxy_run(void *arg)
 		w[2 * n] = (struct pollfd){ proxy.listener, POLLIN, 0 };
 		w[2 * n + 1] = (struct pollfd){ proxy.stop[0], POLLIN, 0 };
 		poll(w, 2 * n + 2, -1);
-		if (w[2 * n + 1].revents)
+		if (w[2 * n + 1].revents && !proxy_obey())
 			return arg;
 		proxy_move(w);
 		if (w[2 * n].revents && n < PROXY_PAIRS) {
 			fd = accept(proxy.listener, NULL, NULL);
-			proxy.pairs[proxy.n++] = (struct pair){ .client = fd, .server = proxy_dial() };
+			proxy.pairs[proxy.n++] =
+			    (struct pair){ .client = fd, .server = proxy_dial() };
 		}
 	}
 }

@@ -207,22 +207,22 @@ gcm_is_right(void **state UNUSED)
 {
 	unsigned char key[32], nonce[12], aad[20], plain[60], out[76], back[60];
 	struct span aad_span = { (char *)aad, sizeof(aad) };
+	struct span plain_hex = SPAN("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da"
+				     "2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
+				     "b16aedf5aa0de657ba637b39");
 
 	crypto_unhex(SPAN("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"), key,
 	    32);
 	crypto_unhex(SPAN("cafebabefacedbaddecaf888"), nonce, 12);
 	crypto_unhex(SPAN("feedfacedeadbeeffeedfacedeadbeefabaddad2"), aad, 20);
-	assert_int_equal(
-	    crypto_unhex(SPAN("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
-			      "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"),
-		plain, 60),
-	    60);
+	assert_int_equal(crypto_unhex(plain_hex, plain, 60), 60);
 	assert_int_equal(crypto_gcm_seal(key, nonce, aad_span, (struct span){ (char *)plain, 60 },
 			     out),
 	    0);
 	assert_bytes(out, 76,
 	    "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
-	    "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
+	    "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+	    "76fc6ece0f4e1768cddf8853bb2d551b");
 	assert_int_equal(crypto_gcm_open(key, nonce, aad_span, (struct span){ (char *)out, 76 },
 			     back),
 	    0);

@@ -1,5 +1,6 @@
 /*
- * test_db.c - statements in one flight: their rows, their errors, their transaction; what is prepared and what is forgotten.
+ * test_db.c - statements in one flight: their rows, their errors, their transaction; what is
+ * prepared and what is forgotten.
  */
 #include "tests/lib/db_fixture.h"
 
@@ -9,7 +10,8 @@ static void
 rows_come_as_text_with_nulls(void **state)
 {
 	static const struct db_stmt s = { "rows",
-		"select n, case when n > 1 then repeat('x', n) end, $1::text, $2::int from generate_series(1, 3) n" };
+		"select n, case when n > 1 then repeat('x', n) end, $1::text, $2::int"
+		" from generate_series(1, 3) n" };
 	const struct span params[] = { { "abcdef", 3 }, { NULL, 0 } };
 	struct db_rows rows;
 	const struct db_step step = { &s, params, COUNT(params), &rows };
@@ -38,8 +40,10 @@ several_steps_are_one_transaction(void **state)
 	static const struct db_stmt bad = { "bad", "select 1 / $1::int" };
 	const struct span a[] = { PARAM("a") }, zero[] = { PARAM("0") };
 	struct db_rows rows = { 0 };
-	const struct db_step good[] = { { &put, a, 1, NULL }, { &put, a, 1, NULL }, { &two, NULL, 0, &rows } };
-	const struct db_step mixed[] = { { &put, a, 1, NULL }, { &bad, zero, 1, &rows }, { &put, a, 1, NULL } };
+	const struct db_step good[] = { { &put, a, 1, NULL }, { &put, a, 1, NULL },
+		{ &two, NULL, 0, &rows } };
+	const struct db_step mixed[] = { { &put, a, 1, NULL }, { &bad, zero, 1, &rows },
+		{ &put, a, 1, NULL } };
 
 	(void)state;
 	need_database();
@@ -60,16 +64,21 @@ sql_tells_its_own_errors(void **state)
 {
 	(void)state;
 	need_database();
-	sql(world.other, "create function refuse(p_state text, p_hint text) returns void language plpgsql as $$"
+	sql(world.other,
+	    "create function refuse(p_state text, p_hint text) returns void language plpgsql"
+	    " as $$"
 	    " begin insert into marks values ('refused');"
-	    " raise exception 'call_not_found' using errcode = p_state, detail = 'in words', hint = p_hint; end $$");
+	    " raise exception 'call_not_found' using errcode = p_state, detail = 'in words',"
+	    " hint = p_hint; end $$");
 
 	assert_int_equal(try_sql(&world.c, world.db, 0, "select refuse('PT404', '')"), -1);
 	assert_failure(ERR_CALL_NOT_FOUND, 404, "call_not_found");
 	assert_string_equal(world.c.failure.detail, "in words");
 	assert_int_equal(world.c.failure.nfields, 0);
 
-	assert_int_equal(try_sql(&world.c, world.db, DB_TRANSACTION, "select refuse('PT422', 'calls.3.name')"), -1);
+	assert_int_equal(try_sql(&world.c, world.db, DB_TRANSACTION,
+			     "select refuse('PT422', 'calls.3.name')"),
+	    -1);
 	assert_int_equal(world.c.failure.status, 422);
 	assert_int_equal(world.c.failure.nfields, 1);
 	assert_string_equal(world.c.failure.fields[0].field, "calls.3.name");
@@ -119,7 +128,9 @@ what_is_wrong_at_commit_is_an_error(void **state)
 	need_database();
 	pid = ask_int(world.db, "select pg_backend_pid()");
 	for (size_t i = 0; i < COUNT(flags); i++) {
-		assert_int_equal(try_sql(&world.c, world.db, flags[i], "insert into once values (1), (1)"), -1);
+		assert_int_equal(try_sql(&world.c, world.db, flags[i],
+				     "insert into once values (1), (1)"),
+		    -1);
 		assert_failure(ERR_INTERNAL, 500, "internal");
 		assert_non_null(strstr(world.c.failure.log, "23505"));
 		assert_idle(world.db);
@@ -129,7 +140,9 @@ what_is_wrong_at_commit_is_an_error(void **state)
 	fail_clear(&world.c);
 	assert_int_equal(db_begin(&world.c, world.db, NULL, 0, &tx), 0);
 	assert_int_equal(db_commit(&world.c, tx,
-			     &(struct db_step){ .stmt = &(struct db_stmt){ "w", "insert into once values (1), (1)" } }, 1),
+			     &(struct db_step){ .stmt = &(struct db_stmt){ "w",
+						    "insert into once values (1), (1)" } },
+			     1),
 	    -1);
 	assert_failure(ERR_INTERNAL, 500, "internal");
 	assert_int_equal(ask_int(world.db, "select count(*) from once"), 0);
@@ -192,9 +205,11 @@ a_conflict_is_tried_again_three_times(void **state)
 {
 	(void)state;
 	need_database();
-	assert_int_equal(try_sql(&world.c, world.db, DB_TRANSACTION, "select conflict_until(4)"), 0);
+	assert_int_equal(try_sql(&world.c, world.db, DB_TRANSACTION, "select conflict_until(4)"),
+	    0);
 	assert_int_equal(ask_int(world.db, "select last_value from tries"), 4);
-	assert_int_equal(try_sql(&world.c, world.db, DB_TRANSACTION, "select conflict_until(100)"), -1);
+	assert_int_equal(try_sql(&world.c, world.db, DB_TRANSACTION, "select conflict_until(100)"),
+	    -1);
 	assert_failure(ERR_UNAVAILABLE, 503, "unavailable");
 	assert_int_equal(world.c.failure.retry_after, 1);
 	assert_int_equal(ask_int(world.db, "select last_value from tries"), 8);
@@ -202,18 +217,23 @@ a_conflict_is_tried_again_three_times(void **state)
 
 /* ---- prepared statements ------------------------------------------------ */
 
-static const char prepared_count[] = "select count(*) from pg_prepared_statements where name like 'known%'";
+static const char prepared_count[] =
+    "select count(*) from pg_prepared_statements where name like 'known%'";
 
 static void
 a_statement_is_prepared_once(void **state)
 {
-	static const struct db_stmt good = { "known_a", "select 1" }, late = { "known_b", "select 2" };
+	static const struct db_stmt good = { "known_a", "select 1" },
+				    late = { "known_b", "select 2" };
 	static const struct db_stmt bad = { "bad3", "select 1 / 0" };
-	const struct db_step fails[] = { { .stmt = &good }, { .stmt = &good }, { .stmt = &bad }, { .stmt = &late } };
+	const struct db_step fails[] = { { .stmt = &good }, { .stmt = &good }, { .stmt = &bad },
+		{ .stmt = &late } };
 	const struct db_step works[] = { { .stmt = &late }, { .stmt = &good }, { .stmt = &late } };
+	int pid;
 
 	(void)state;
 	need_database();
+	pid = ask_int(world.db, "select pg_backend_pid()");
 	for (int i = 0; i < 2; i++) {
 		fail_clear(&world.c);
 		assert_int_equal(db_run(&world.c, world.db, 0, fails, COUNT(fails)), -1);
@@ -223,8 +243,10 @@ a_statement_is_prepared_once(void **state)
 	}
 	fail_clear(&world.c);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(db_run(&world.c, world.db, DB_TRANSACTION, works, COUNT(works)), 0);
+		assert_int_equal(db_run(&world.c, world.db, DB_TRANSACTION, works, COUNT(works)),
+		    0);
 	assert_int_equal(ask_int(world.db, prepared_count), 2);
+	assert_int_equal(ask_int(world.db, "select pg_backend_pid()"), pid);
 }
 
 static void

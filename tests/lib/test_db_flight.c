@@ -1,5 +1,6 @@
 /*
- * test_db_flight.c - a connection that breaks: before the commit it is done again, behind it nobody is told a lie.
+ * test_db_flight.c - a connection that breaks: before the commit it is done again, behind it nobody
+ * is told a lie.
  */
 #include "tests/lib/db_proxy.h"
 
@@ -41,7 +42,9 @@ what_may_be_repeated_is_repeated(void **state)
 	for (size_t i = 0; i < COUNT(both_ways); i++) {
 		assert_int_equal(db_ping(&world.c, world.db), 0);
 		proxy.mode = PROXY_CUT_ANSWER;
-		assert_int_equal(try_sql(&world.c, world.db, DB_REPEATABLE | both_ways[i], put_once), 0);
+		assert_int_equal(try_sql(&world.c, world.db, DB_REPEATABLE | both_ways[i],
+				     put_once),
+		    0);
 		assert_int_equal(proxy.cuts, i + 1);
 	}
 	assert_int_equal(ask_int(world.other, "select count(*) from once"), 1);
@@ -86,7 +89,8 @@ lost_before_the_commit_is_done_again(void **state)
 	(void)state;
 	need_database();
 	proxy_start("1", "10000");
-	body.data = mem_dup(world.c.mem, memset(mem_alloc(world.c.mem, body.len), 'x', body.len), body.len);
+	body.data =
+	    mem_dup(world.c.mem, memset(mem_alloc(world.c.mem, body.len), 'x', body.len), body.len);
 	for (size_t i = 0; i < COUNT(both_ways); i++) {
 		assert_int_equal(db_ping(&world.c, world.db), 0);
 		proxy.left = 1 << 20;
@@ -167,7 +171,8 @@ end_session(void)
 	if (times-- <= 0)
 		return;
 	snprintf(text, sizeof(text),
-	    "select count(*) from pg_stat_activity where pid = %d and wait_event = 'PgSleep'", backend);
+	    "select count(*) from pg_stat_activity where pid = %d and wait_event = 'PgSleep'",
+	    backend);
 	for (int i = 0; i < 500 && !ask_int(world.other, text); i++)
 		poll(NULL, 0, 10);
 	snprintf(text, sizeof(text), "select pg_terminate_backend(%d)", backend);
@@ -210,6 +215,23 @@ a_session_closed_while_idle_is_not_noticed(void **state)
 		assert_int_equal(try_sql(&world.c, world.db, both_ways[i], put_mark), 0);
 	}
 	assert_int_equal(ask_int(world.db, marks), 2);
+}
+
+static void
+closed_without_a_word_while_idle_neither(void **state)
+{
+	(void)state;
+	need_database();
+	proxy_start("1", "10000");
+	for (size_t i = 0; i < COUNT(both_ways); i++) {
+		assert_int_equal(db_ping(&world.c, world.db), 0);
+		assert_int_equal(write(proxy.stop[1], "c", 1), 1);
+		for (int k = 0; k < 500 && proxy.cuts < (int)i + 1; k++)
+			poll(NULL, 0, 10);
+		assert_int_equal(try_sql(&world.c, world.db, both_ways[i], put_mark), 0);
+	}
+	assert_int_equal(ask_int(world.other, marks), 2);
+	proxy_stop();
 }
 
 static void
@@ -262,6 +284,7 @@ main(void)
 		DB_TEST(a_silent_server_is_given_up),
 		DB_TEST(ended_before_the_commit_is_done_again),
 		DB_TEST(a_session_closed_while_idle_is_not_noticed),
+		DB_TEST(closed_without_a_word_while_idle_neither),
 		DB_TEST(a_slow_statement_is_ended_by_the_server),
 		DB_TEST(large_bodies_both_ways_at_once_do_not_lock),
 	};

@@ -1,5 +1,6 @@
 /*
- * test_db_pool.c - the pool: shared by threads, never above its size, given up in time, closed when unused; silent about secrets.
+ * test_db_pool.c - the pool: shared by threads, never above its size, given up in time, closed when
+ * unused; silent about secrets.
  */
 #include "tests/lib/db_fixture.h"
 
@@ -14,7 +15,8 @@ enum { THREADS = 8, RUNS = 60 };
 static int
 run_some(struct ctx *c, int i)
 {
-	static const struct db_stmt put = { "thread_put", "insert into marks values ($1, $2::int)" };
+	static const struct db_stmt put = { "thread_put",
+		"insert into marks values ($1, $2::int)" };
 	static const struct db_stmt bad = { "thread_bad", "select 1 / 0" };
 	char number[16];
 	struct span params[] = { { "thread", 6 }, { number, 0 } };
@@ -70,9 +72,11 @@ threads_share_few_connections(void **state)
 	db_counts(world.db, &open, &used);
 	assert_in_range(open, 1, 3);
 	assert_int_equal(used, 0);
-	assert_int_equal(ask_int(world.other, "select count(*) from marks"), THREADS * RUNS / 3 * 3);
+	assert_int_equal(ask_int(world.other, "select count(*) from marks"),
+	    THREADS * RUNS / 3 * 3);
 	assert_int_equal(ask_int(world.other,
-			     "select count(*) from pg_stat_activity where application_name = 'hookswitch-threads'"),
+			     "select count(*) from pg_stat_activity"
+			     " where application_name = 'hookswitch-threads'"),
 	    open);
 }
 
@@ -142,8 +146,8 @@ unused_connections_are_closed(void **state)
 static void
 a_bad_url_is_refused(void **state)
 {
-	static const char *const urls[] = { "", "postgres://user:geheim@host:5432/db?nonsense=1", "geheim",
-		"postgres://user:%zzgeheim@host/", "host='x" };
+	static const char *const urls[] = { "", "postgres://user:geheim@host:5432/db?nonsense=1",
+		"geheim", "postgres://user:%zzgeheim@host/", "host='x" };
 
 	(void)state;
 	assert_int_equal(settings_load(), 0);
@@ -216,10 +220,13 @@ a_shorter_limit_of_the_database_stays(void **state)
 	uri = strstr(database_url(), "://") != NULL;
 	assert_string_equal(ask(world.db, "select current_setting('statement_timeout')"), "10s");
 	assert_string_equal(ask(world.db, "select current_setting('client_encoding')"), "UTF8");
-	assert_string_equal(ask(world.db, "select current_setting('application_name')"), "test_db_pool");
-	use_pool(uri ? "options=-cstatement_timeout%3D2s" : "options='-cstatement_timeout=2s'", "", "1", "10000");
+	assert_string_equal(ask(world.db, "select current_setting('application_name')"),
+	    "test_db_pool");
+	use_pool(uri ? "options=-cstatement_timeout%3D2s" : "options='-cstatement_timeout=2s'", "",
+	    "1", "10000");
 	assert_string_equal(ask(world.db, "select current_setting('statement_timeout')"), "2s");
-	use_pool(uri ? "options=-cstatement_timeout%3D1min" : "options='-cstatement_timeout=1min'", "", "1", "10000");
+	use_pool(uri ? "options=-cstatement_timeout%3D1min" : "options='-cstatement_timeout=1min'",
+	    "", "1", "10000");
 	assert_string_equal(ask(world.db, "select current_setting('statement_timeout')"), "10s");
 }
 

@@ -48,48 +48,50 @@ must_read(const char *s)
 	return j;
 }
 
+static const struct {
+	const char *text;
+	enum json_error error;
+} bad_cases[] = {
+	{ "", JSON_BAD },
+	{ "{", JSON_BAD },
+	{ "{\"a\":1,}", JSON_BAD },
+	{ "{'a':1}", JSON_BAD },
+	{ "[1] x", JSON_BAD },
+	{ "nan", JSON_BAD },
+	{ "\"a\nb\"", JSON_BAD },
+	{ "\"a\x1f\"", JSON_BAD },
+	{ "{\"a\":1,\"a\":1}", JSON_BAD },
+	{ "{\"a\":1,\"\\u0061\":2}", JSON_BAD },
+	{ "[{\"x\":{\"a\":{\"b\":1},\"c\":2,\"a\":[]}}]", JSON_BAD },
+	{ "\"\xff\"", JSON_BAD_TEXT },
+	{ "\"\xed\xa0\x80\"", JSON_BAD_TEXT },
+	{ "{\"\xc3\":1}", JSON_BAD_TEXT },
+	{ "\"\\u0000\"", JSON_BAD_TEXT },
+	{ "{\"\\u0000\":1}", JSON_BAD_TEXT },
+	{ "\"\\ud800\"", JSON_BAD_TEXT },
+	{ "\"\\udc00\"", JSON_BAD_TEXT },
+	{ "\"\\ud800x\\udc00\"", JSON_BAD_TEXT },
+	{ "\"\\ud800\\n\"", JSON_BAD_TEXT },
+	{ "\"\\ud800\\u0041\"", JSON_BAD_TEXT },
+	{ "\"\\udc00\\ud800\"", JSON_BAD_TEXT },
+	{ "18446744073709551616", JSON_BAD },
+	{ "-9223372036854775809", JSON_BAD },
+	{ "[100000000000000000000000000]", JSON_BAD },
+	{ "[[[[[1]]]]]", JSON_DEEP },
+	{ "{\"a\":[[[{}]]]}", JSON_DEEP },
+};
+
 static void
 bad_json_is_refused_with_its_reason(void **state UNUSED)
 {
-	static const struct {
-		const char *text;
-		enum json_error error;
-	} cases[] = {
-		{ "", JSON_BAD },
-		{ "{", JSON_BAD },
-		{ "{\"a\":1,}", JSON_BAD },
-		{ "{'a':1}", JSON_BAD },
-		{ "[1] x", JSON_BAD },
-		{ "nan", JSON_BAD },
-		{ "\"a\nb\"", JSON_BAD },
-		{ "\"a\x1f\"", JSON_BAD },
-		{ "{\"a\":1,\"a\":1}", JSON_BAD },
-		{ "{\"a\":1,\"\\u0061\":2}", JSON_BAD },
-		{ "[{\"x\":{\"a\":{\"b\":1},\"c\":2,\"a\":[]}}]", JSON_BAD },
-		{ "\"\xff\"", JSON_BAD_TEXT },
-		{ "\"\xed\xa0\x80\"", JSON_BAD_TEXT },
-		{ "{\"\xc3\":1}", JSON_BAD_TEXT },
-		{ "\"\\u0000\"", JSON_BAD_TEXT },
-		{ "{\"\\u0000\":1}", JSON_BAD_TEXT },
-		{ "\"\\ud800\"", JSON_BAD_TEXT },
-		{ "\"\\udc00\"", JSON_BAD_TEXT },
-		{ "\"\\ud800x\\udc00\"", JSON_BAD_TEXT },
-		{ "\"\\ud800\\n\"", JSON_BAD_TEXT },
-		{ "\"\\ud800\\u0041\"", JSON_BAD_TEXT },
-		{ "\"\\udc00\\ud800\"", JSON_BAD_TEXT },
-		{ "18446744073709551616", JSON_BAD },
-		{ "-9223372036854775809", JSON_BAD },
-		{ "[100000000000000000000000000]", JSON_BAD },
-		{ "[[[[[1]]]]]", JSON_DEEP },
-		{ "{\"a\":[[[{}]]]}", JSON_DEEP },
-	};
 	size_t i;
 
-	for (i = 0; i < COUNT(cases); i++) {
+	for (i = 0; i < COUNT(bad_cases); i++) {
 		const struct json *j = NULL;
 
-		if (read_n(cases[i].text, strlen(cases[i].text), 4, &j) != cases[i].error)
-			fail_msg("case %zu: %s", i, cases[i].text);
+		if (read_n(bad_cases[i].text, strlen(bad_cases[i].text), 4, &j) !=
+		    bad_cases[i].error)
+			fail_msg("case %zu: %s", i, bad_cases[i].text);
 		assert_null(j);
 	}
 }

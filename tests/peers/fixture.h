@@ -1,5 +1,6 @@
 /*
- * fixture.h - for the tests of the voice providers: memory for each test, stored messages, looking into JSON.
+ * fixture.h - for the tests of the voice providers: memory for each test, stored messages, looking
+ * into JSON.
  */
 #ifndef TESTS_PEERS_FIXTURE_H
 #define TESTS_PEERS_FIXTURE_H
@@ -55,7 +56,8 @@ fixture(struct mem *m, const char *name)
 	return (struct span){ data, (size_t)size };
 }
 
-/* s as JSON; the test fails when it is none (also when it is no UTF-8, or holds what jsonb does not take). */
+/* s as JSON; the test fails when it is none (also when it is no UTF-8, or holds what jsonb does not
+ * take). */
 static inline const struct json *
 parsed(struct mem *m, const char *s)
 {
@@ -85,7 +87,8 @@ with(struct mem *m, struct span body, const char *from, const char *to)
 
 	if (!place)
 		fail_msg("%s is not in the message", from);
-	out = mem_printf(m, "%.*s%s%s", (int)(place - body.data), body.data, to, place + strlen(from));
+	out = mem_printf(m, "%.*s%s%s", (int)(place - body.data), body.data, to,
+	    place + strlen(from));
 	return span_of(out);
 }
 

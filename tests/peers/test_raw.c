@@ -1,8 +1,8 @@
 /*
  * test_raw.c - pieces of JSON as somebody outside wrote them.
  */
-#include "peers/raw.h"
 #include "fixture.h"
+#include "peers/raw.h"
 
 static struct scan_field
 value_of(const char *json, size_t n)
@@ -115,7 +115,8 @@ static void
 elements_come_one_by_one(void **state)
 {
 	static const char array[] = " [ {\"a\":[1,2,\"]\"]} , \"x\\\"],\" ,3,[ ],null ] ";
-	static const char *const want[] = { "{\"a\":[1,2,\"]\"]}", "\"x\\\"],\"", "3", "[ ]", "null" };
+	static const char *const want[] = { "{\"a\":[1,2,\"]\"]}", "\"x\\\"],\"", "3", "[ ]",
+		"null" };
 	struct span item;
 	size_t pos = 0, i;
 

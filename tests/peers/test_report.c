@@ -1,8 +1,8 @@
 /*
  * test_report.c - the normal report.
  */
-#include "peers/report.h"
 #include "fixture.h"
+#include "peers/report.h"
 
 static void
 a_report_holds_what_was_told_and_nothing_else(void **state)
@@ -64,7 +64,8 @@ a_report_for_which_there_is_no_memory_is_none(void **state)
 
 	(void)state;
 	report_open(&t, "in-progress");
-	report_str(&t, "reason", "a reason that is longer than what the memory of this test can hold at once");
+	report_str(&t, "reason",
+	    "a reason that is longer than what the memory of this test can hold at once");
 	assert_null(report_close(small, &t, false));
 	mem_free(small);
 }

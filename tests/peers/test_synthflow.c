@@ -1,8 +1,8 @@
 /*
  * test_synthflow.c - requests to SynthFlow.
  */
-#include "peers/voice.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 #include <errno.h>
 
@@ -75,7 +75,8 @@ variables_become_strings_and_our_mark_is_ours(void **state)
 	const struct json *list;
 
 	d.variables = parsed(m,
-	    "{\"s\":\"text\",\"n\":3,\"t\":true,\"o\":{\"a\":[1]},\"z\":null,\"\":\"x\",\"hookswitch_assignment_id\":\"forged\"}");
+	    "{\"s\":\"text\",\"n\":3,\"t\":true,\"o\":{\"a\":[1]},\"z\":null,\"\":\"x\",\"hooksw"
+	    "itch_assignment_id\":\"forged\"}");
 	list = json_get(dialled_body(m, &account, &d), "custom_variables");
 	assert_int_equal(json_len(list), 5);
 	assert_string_equal(at(list, "0.value"), ASSIGNMENT);
@@ -90,14 +91,19 @@ static void
 calls_are_looked_up_by_list_and_by_id(void **state)
 {
 	struct mem *m = *state;
-	struct voice_look l = { .kind = LOOK_BY_LIST, .assignment_id = ASSIGNMENT, .number = "+15550100004", .assistant = "model-1",
-		.since_ms = 1789997500000, .offset = 50 };
+	struct voice_look l = { .kind = LOOK_BY_LIST,
+		.assignment_id = ASSIGNMENT,
+		.number = "+15550100004",
+		.assistant = "model-1",
+		.since_ms = 1789997500000,
+		.offset = 50 };
 	struct fetch_request r;
 
 	assert_int_equal(synthflow_provider.look(m, &account, &l, &r), 0);
 	assert_string_equal(r.method, "GET");
 	assert_string_equal(r.url,
-	    "https://api.synthflow.ai/v2/calls?model_id=model-1&lead_phone_number=%2B15550100004&limit=50&offset=50");
+	    "https://api.synthflow.ai/v2/calls?model_id=model-1&lead_phone_number=%2B15550100004"
+	    "&limit=50&offset=50");
 	l.kind = LOOK_DETAIL;
 	l.provider_call_id = "c-1";
 	assert_int_equal(synthflow_provider.look(m, &account, &l, &r), 0);
@@ -126,7 +132,8 @@ what_cannot_be_said_is_not_sent(void **state)
 	assert_int_equal(synthflow_provider.dial(m, &account, &d, &r), -1);
 	a.api_key = "with blank";
 	assert_int_equal(synthflow_provider.dial(m, &a, &plain, &r), -1);
-	assert_int_equal(synthflow_provider.hangup(m, &account, "https://api.synthflow.ai/x", &r), -1);
+	assert_int_equal(synthflow_provider.hangup(m, &account, "https://api.synthflow.ai/x", &r),
+	    -1);
 	assert_int_equal(errno, ENOTSUP);
 }
 

@@ -1,8 +1,8 @@
 /*
  * test_synthflow_answer.c - answers of SynthFlow's API: dials and look-ups.
  */
-#include "peers/voice.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 #define THEIRS "3baf4e6e-e32b-7ef8-865e-62cd5abe4103" /* id of the call in the stored answers */
 #define MARKED "\"prompt_variables\":{\"hookswitch_assignment_id\":\"" ASSIGNMENT "\"}"
@@ -15,7 +15,10 @@ static const struct voice_account account = { .type = "synthflow",
 static struct voice_outcome
 dialled(struct mem *m, int status, struct span body)
 {
-	const struct fetch_answer in = { .outcome = FETCH_ANSWERED, .status = status, .body = body, .retry_after = -1 };
+	const struct fetch_answer in = { .outcome = FETCH_ANSWERED,
+		.status = status,
+		.body = body,
+		.retry_after = -1 };
 	struct voice_outcome o;
 
 	synthflow_provider.dialled(m, &account, &in, &o);
@@ -25,7 +28,10 @@ dialled(struct mem *m, int status, struct span body)
 static struct voice_sight
 looked(struct mem *m, const struct voice_look *l, int status, struct span body)
 {
-	const struct fetch_answer in = { .outcome = FETCH_ANSWERED, .status = status, .body = body, .retry_after = -1 };
+	const struct fetch_answer in = { .outcome = FETCH_ANSWERED,
+		.status = status,
+		.body = body,
+		.retry_after = -1 };
 	struct voice_sight s;
 
 	synthflow_provider.looked(m, &account, l, &in, &s);
@@ -41,8 +47,8 @@ answer(struct mem *m, const char *calls)
 static struct span
 page(struct mem *m, int total, const char *calls)
 {
-	return span_of(
-	    mem_printf(m, "{\"response\":{\"pagination\":{\"total_records\":%d},\"calls\":[%s]}}", total, calls));
+	return span_of(mem_printf(m,
+	    "{\"response\":{\"pagination\":{\"total_records\":%d},\"calls\":[%s]}}", total, calls));
 }
 
 /* ---- dialled -------------------------------------------------------- */
@@ -51,7 +57,8 @@ static void
 a_call_with_an_id_is_accepted(void **state)
 {
 	struct mem *m = *state;
-	struct voice_outcome o = dialled(m, 200, fixture(m, "synthflow/call.create.response.200.json"));
+	struct voice_outcome o =
+	    dialled(m, 200, fixture(m, "synthflow/call.create.response.200.json"));
 
 	assert_int_equal(o.result, VOICE_ACCEPTED);
 	assert_string_equal(o.provider_call_id, THEIRS);
@@ -63,8 +70,8 @@ static void
 a_2xx_without_an_id_is_unknown(void **state)
 {
 	struct mem *m = *state;
-	static const char *const bodies[] = { "", "{", "{}", "{\"status\":\"ok\"}", "{\"response\":{\"call_id\":null}}",
-		"{\"response\":{\"call_id\":\"\"}}", "[]" };
+	static const char *const bodies[] = { "", "{", "{}", "{\"status\":\"ok\"}",
+		"{\"response\":{\"call_id\":null}}", "{\"response\":{\"call_id\":\"\"}}", "[]" };
 	size_t i;
 
 	for (i = 0; i < COUNT(bodies); i++)
@@ -89,8 +96,11 @@ static void
 a_call_that_is_asked_for_is_found(void **state)
 {
 	struct mem *m = *state;
-	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = THEIRS, .assignment_id = ASSIGNMENT };
-	struct voice_sight s = looked(m, &l, 200, fixture(m, "synthflow/call.get.response.200.json"));
+	const struct voice_look l = { .kind = LOOK_BY_ID,
+		.provider_call_id = THEIRS,
+		.assignment_id = ASSIGNMENT };
+	struct voice_sight s =
+	    looked(m, &l, 200, fixture(m, "synthflow/call.get.response.200.json"));
 	const struct json *j = parsed(m, s.outcome.report);
 
 	assert_int_equal(s.finding, FOUND);
@@ -135,12 +145,14 @@ states_and_reasons_are_put_into_our_words(void **state)
 	size_t i;
 
 	for (i = 0; i < COUNT(rows); i++) {
-		const char *call = mem_printf(
-		    m, "{\"call_id\":\"c-1\",\"status\":\"%s\",\"end_call_reason\":\"%s\"}", rows[i].state, rows[i].reason);
+		const char *call = mem_printf(m,
+		    "{\"call_id\":\"c-1\",\"status\":\"%s\",\"end_call_reason\":\"%s\"}",
+		    rows[i].state, rows[i].reason);
 		j = parsed(m, looked(m, &l, 200, answer(m, call)).outcome.report);
 		assert_string_equal(at(j, "status"), rows[i].status);
 		assert_string_equal(at(j, "reason"), rows[i].want);
-		assert_int_equal(json_bool(j, "final", false), strcmp(rows[i].status, "ended") == 0);
+		assert_int_equal(json_bool(j, "final", false),
+		    strcmp(rows[i].status, "ended") == 0);
 	}
 }
 
@@ -152,11 +164,18 @@ talk_is_reckoned_from_what_is_told(void **state)
 		const char *call, *started, *ended;
 		int seconds;
 	} rows[] = {
-		{ "\"status\":\"completed\",\"duration\":61,\"start_time\":\"1789997500000\"", "2026-09-21T13:31:40.000Z", "2026-09-21T13:32:41.000Z", -1 },
+		{ "\"status\":\"completed\",\"duration\":61,\"start_time\":\"1789997500000\"",
+		    "2026-09-21T13:31:40.000Z", "2026-09-21T13:32:41.000Z", -1 },
 		{ "\"status\":\"completed\",\"duration\":61", "(none)", "(none)", 61 },
-		{ "\"status\":\"completed\",\"duration\":0,\"telephony_end\":\"2026-09-21T13:32:45Z\"", "(none)", "2026-09-21T13:32:45.000Z", 0 },
-		{ "\"status\":\"no-answer\",\"duration\":20,\"telephony_end\":\"2026-09-21T13:32:45Z\"", "(none)", "2026-09-21T13:32:45.000Z", -1 },
-		{ "\"status\":\"in-progress\",\"duration\":20,\"telephony_end\":\"2026-09-21T13:32:45Z\"", "(none)", "(none)", -1 },
+		{ "\"status\":\"completed\",\"duration\":0,\"telephony_end\":\"2026-09-21T13:32:"
+		  "45Z\"",
+		    "(none)", "2026-09-21T13:32:45.000Z", 0 },
+		{ "\"status\":\"no-answer\",\"duration\":20,\"telephony_end\":\"2026-09-21T13:32"
+		  ":45Z\"",
+		    "(none)", "2026-09-21T13:32:45.000Z", -1 },
+		{ "\"status\":\"in-progress\",\"duration\":20,\"telephony_end\":\"2026-09-21T13:"
+		  "32:45Z\"",
+		    "(none)", "(none)", -1 },
 	};
 	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = "c-1" };
 	const struct json *j;
@@ -175,14 +194,20 @@ static void
 another_call_than_the_one_asked_for_proves_nothing(void **state)
 {
 	struct mem *m = *state;
-	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = "c-1", .assignment_id = CALL };
+	const struct voice_look l = { .kind = LOOK_BY_ID,
+		.provider_call_id = "c-1",
+		.assignment_id = CALL };
 	struct voice_sight s = looked(m, &l, 404, fixture(m, "synthflow/error.404.json"));
 
 	assert_int_equal(s.finding, NOT_FOUND);
 	assert_int_equal(looked(m, &l, 200, answer(m, "")).finding, NOT_FOUND);
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-2\"}")).finding, LOOK_FAILED);
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\"," MARKED "}")).finding, LOOK_FAILED);
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\",\"status\":\"busy\"}")).finding, FOUND);
+	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-2\"}")).finding,
+	    LOOK_FAILED);
+	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\"," MARKED "}")).finding,
+	    LOOK_FAILED);
+	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\",\"status\":\"busy\"}"))
+			     .finding,
+	    FOUND);
 	assert_int_equal(looked(m, &l, 200, SPAN("{\"status\":\"error\"}")).finding, LOOK_FAILED);
 	assert_int_equal(looked(m, &l, 400, SPAN("{}")).finding, LOOK_FAILED);
 	assert_int_equal(looked(m, &l, 500, SPAN("{}")).finding, LOOK_FAILED);
@@ -190,14 +215,18 @@ another_call_than_the_one_asked_for_proves_nothing(void **state)
 
 /* ---- lists and candidates ------------------------------------------- */
 
-static const struct voice_look list_look = { .kind = LOOK_BY_LIST, .assignment_id = ASSIGNMENT, .number = "+15550100004",
-	.assistant = "model-1", .since_ms = 1789990000000 };
+static const struct voice_look list_look = { .kind = LOOK_BY_LIST,
+	.assignment_id = ASSIGNMENT,
+	.number = "+15550100004",
+	.assistant = "model-1",
+	.since_ms = 1789990000000 };
 
 static void
 calls_of_a_list_become_candidates(void **state)
 {
 	struct mem *m = *state;
-	struct voice_sight s = looked(m, &list_look, 200, fixture(m, "synthflow/call.list.response.200.json"));
+	struct voice_sight s =
+	    looked(m, &list_look, 200, fixture(m, "synthflow/call.list.response.200.json"));
 
 	assert_int_equal(s.finding, LOOK_ON);
 	assert_int_equal(s.ncandidates, 1);
@@ -213,8 +242,10 @@ older_and_foreign_calls_are_no_candidates(void **state)
 {
 	struct mem *m = *state;
 	struct voice_sight s = looked(m, &list_look, 200,
-	    page(m, 2, "{\"call_id\":\"c-1\",\"start_time\":\"1789980000000\"},"
-		       "{\"call_id\":\"c-2\",\"prompt_variables\":{\"hookswitch_assignment_id\":\"" CALL "\"}}"));
+	    page(m, 2,
+		"{\"call_id\":\"c-1\",\"start_time\":\"1789980000000\"},"
+		"{\"call_id\":\"c-2\",\"prompt_variables\":{\"hookswitch_assignment_id\":\"" CALL
+		"\"}}"));
 
 	assert_int_equal(s.finding, NOT_FOUND);
 	/* One that has not started yet has no time: it may be ours. */
@@ -227,13 +258,17 @@ static void
 a_list_that_shows_the_mark_needs_no_more(void **state)
 {
 	struct mem *m = *state;
-	static const char *const marks[] = { MARKED, "\"custom_variables\":{\"hookswitch_assignment_id\":\"" ASSIGNMENT "\"}",
-		"\"custom_variables\":[{\"key\":\"a\",\"value\":\"b\"},{\"key\":\"hookswitch_assignment_id\",\"value\":\"" ASSIGNMENT "\"}]" };
+	static const char *const marks[] = { MARKED,
+		"\"custom_variables\":{\"hookswitch_assignment_id\":\"" ASSIGNMENT "\"}",
+		"\"custom_variables\":[{\"key\":\"a\",\"value\":\"b\"},{\"key\":\"hookswitch_ass"
+		"ignment_id\",\"value\":\"" ASSIGNMENT "\"}]" };
 	struct voice_sight s;
 	size_t i;
 
 	for (i = 0; i < COUNT(marks); i++) {
-		const char *call = mem_printf(m, "{\"call_id\":\"c-1\"},{\"call_id\":\"c-2\",\"call_status\":\"ringing\",%s}", marks[i]);
+		const char *call = mem_printf(m,
+		    "{\"call_id\":\"c-1\"},{\"call_id\":\"c-2\",\"call_status\":\"ringing\",%s}",
+		    marks[i]);
 		s = looked(m, &list_look, 200, page(m, 2, call));
 		assert_int_equal(s.finding, FOUND);
 		assert_string_equal(s.outcome.provider_call_id, "c-2");
@@ -246,7 +281,8 @@ static void
 pages_are_followed_to_their_end(void **state)
 {
 	struct mem *m = *state;
-	struct voice_sight s = looked(m, &list_look, 200, page(m, 3, "{\"call_id\":\"c-1\"},{\"call_id\":\"c-2\"}"));
+	struct voice_sight s =
+	    looked(m, &list_look, 200, page(m, 3, "{\"call_id\":\"c-1\"},{\"call_id\":\"c-2\"}"));
 	struct voice_look l;
 
 	assert_int_equal(s.finding, LOOK_ON);
@@ -254,7 +290,8 @@ pages_are_followed_to_their_end(void **state)
 	assert_int_equal(s.next.kind, LOOK_BY_LIST);
 	assert_int_equal(s.next.offset, 2);
 	l = s.next;
-	s = looked(m, &l, 200, page(m, 3, "{\"call_id\":\"c-3\",\"start_time\":\"1789980000000\"}"));
+	s = looked(m, &l, 200,
+	    page(m, 3, "{\"call_id\":\"c-3\",\"start_time\":\"1789980000000\"}"));
 	assert_int_equal(s.finding, NOT_FOUND);
 	s = looked(m, &l, 200, page(m, 3, ""));
 	assert_int_equal(s.finding, LOOK_FAILED);
@@ -269,12 +306,14 @@ static void
 what_is_no_whole_list_proves_nothing(void **state)
 {
 	struct mem *m = *state;
-	static const char *const bodies[] = { "", "{", "[]", "{}", "{\"response\":{}}", "{\"response\":{\"calls\":null}}",
-		"{\"response\":{\"calls\":[1]}}", "{\"response\":{\"calls\":[{\"no\":\"id\"}]}}" };
+	static const char *const bodies[] = { "", "{", "[]", "{}", "{\"response\":{}}",
+		"{\"response\":{\"calls\":null}}", "{\"response\":{\"calls\":[1]}}",
+		"{\"response\":{\"calls\":[{\"no\":\"id\"}]}}" };
 	size_t i;
 
 	for (i = 0; i < COUNT(bodies); i++)
-		assert_int_equal(looked(m, &list_look, 200, span_of(bodies[i])).finding, LOOK_FAILED);
+		assert_int_equal(looked(m, &list_look, 200, span_of(bodies[i])).finding,
+		    LOOK_FAILED);
 	assert_int_equal(looked(m, &list_look, 404, page(m, 0, "")).finding, LOOK_FAILED);
 	assert_int_equal(looked(m, &list_look, 500, page(m, 0, "")).finding, LOOK_FAILED);
 }
@@ -287,15 +326,29 @@ a_candidate_is_ours_only_by_its_mark(void **state)
 
 	l.kind = LOOK_DETAIL;
 	l.provider_call_id = "c-1";
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\",\"status\":\"ringing\"," MARKED "}")).finding, FOUND);
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\",\"prompt_variables\":{}}")).finding, NOT_FOUND);
+	assert_int_equal(looked(m, &l, 200,
+			     answer(m, "{\"call_id\":\"c-1\",\"status\":\"ringing\"," MARKED "}"))
+			     .finding,
+	    FOUND);
+	assert_int_equal(looked(m, &l, 200,
+			     answer(m, "{\"call_id\":\"c-1\",\"prompt_variables\":{}}"))
+			     .finding,
+	    NOT_FOUND);
 	assert_int_equal(
-	    looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\",\"prompt_variables\":{\"hookswitch_assignment_id\":\"" CALL "\"}}")).finding,
+	    looked(m, &l, 200,
+		answer(m,
+		    "{\"call_id\":\"c-1\",\"prompt_variables\":{\"hookswitch_assignment_id\":"
+		    "\"" CALL "\"}}"))
+		.finding,
 	    NOT_FOUND);
 	/* Not told, not there, another one: any of them could be ours. */
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-1\",\"prompt_variables\":null}")).finding, LOOK_FAILED);
+	assert_int_equal(looked(m, &l, 200,
+			     answer(m, "{\"call_id\":\"c-1\",\"prompt_variables\":null}"))
+			     .finding,
+	    LOOK_FAILED);
 	assert_int_equal(looked(m, &l, 200, answer(m, "")).finding, LOOK_FAILED);
-	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-2\"," MARKED "}")).finding, LOOK_FAILED);
+	assert_int_equal(looked(m, &l, 200, answer(m, "{\"call_id\":\"c-2\"," MARKED "}")).finding,
+	    LOOK_FAILED);
 	assert_int_equal(looked(m, &l, 404, SPAN("{}")).finding, LOOK_FAILED);
 }
 

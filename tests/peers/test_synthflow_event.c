@@ -1,8 +1,8 @@
 /*
  * test_synthflow_event.c - SynthFlow's webhooks: they say "look now" and nothing else.
  */
-#include "peers/voice.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 #define THEIRS "3baf4e6e-e32b-7ef8-865e-62cd5abe4103"
 
@@ -35,7 +35,8 @@ every_event_says_look_now(void **state)
 	size_t i;
 
 	for (i = 0; i < COUNT(rows); i++) {
-		e = event(m, fixture(m, mem_printf(m, "synthflow/webhook.post-call.%s.json", rows[i].name)));
+		e = event(m,
+		    fixture(m, mem_printf(m, "synthflow/webhook.post-call.%s.json", rows[i].name)));
 		assert_int_equal(e.class, EVENT_LOOK);
 		assert_string_equal(e.type, "post-call");
 		assert_string_equal(e.key, rows[i].key);
@@ -50,7 +51,8 @@ our_mark_is_read(void **state)
 	struct mem *m = *state;
 	struct span body = fixture(m, "synthflow/webhook.post-call.completed.json");
 
-	body = with(m, body, "\"order_id\"", "\"hookswitch_assignment_id\":\"" ASSIGNMENT "\",\"order_id\"");
+	body = with(m, body, "\"order_id\"",
+	    "\"hookswitch_assignment_id\":\"" ASSIGNMENT "\",\"order_id\"");
 	assert_string_equal(event(m, body).assignment_id, ASSIGNMENT);
 }
 
@@ -59,15 +61,19 @@ unknown_states_make_no_keys_of_their_own(void **state)
 {
 	struct mem *m = *state;
 
-	assert_string_equal(event(m, SPAN("{\"call\":{\"call_id\":\"c-1\",\"status\":\"x1\"}}")).key, "c-1:post-call:other");
-	assert_string_equal(event(m, SPAN("{\"call\":{\"call_id\":\"c-1\"}}")).key, "c-1:post-call:other");
+	assert_string_equal(event(m, SPAN("{\"call\":{\"call_id\":\"c-1\",\"status\":\"x1\"}}"))
+				.key,
+	    "c-1:post-call:other");
+	assert_string_equal(event(m, SPAN("{\"call\":{\"call_id\":\"c-1\"}}")).key,
+	    "c-1:post-call:other");
 }
 
 static void
 other_bodies_are_unknown_or_no_json(void **state)
 {
 	struct mem *m = *state, *small = mem_new(16);
-	static const char *const odd[] = { "{}", "[]", "{\"call\":{\"call_id\":7}}", "{\"call\":{\"call_id\":\"\"}}", "{\"call_id\":\"c-1\"}" };
+	static const char *const odd[] = { "{}", "[]", "{\"call\":{\"call_id\":7}}",
+		"{\"call\":{\"call_id\":\"\"}}", "{\"call_id\":\"c-1\"}" };
 	struct voice_event e;
 	size_t i;
 
@@ -78,7 +84,8 @@ other_bodies_are_unknown_or_no_json(void **state)
 	}
 	assert_int_equal(synthflow_event(m, SPAN("{\"call\":"), &e), EVENT_NOT_JSON);
 	assert_int_equal(synthflow_event(m, SPAN(""), &e), EVENT_NOT_JSON);
-	assert_int_equal(synthflow_event(small, SPAN("{\"call\":{\"call_id\":\"c-1\"}}"), &e), EVENT_NO_MEMORY);
+	assert_int_equal(synthflow_event(small, SPAN("{\"call\":{\"call_id\":\"c-1\"}}"), &e),
+	    EVENT_NO_MEMORY);
 	mem_free(small);
 }
 

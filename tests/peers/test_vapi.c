@@ -1,8 +1,8 @@
 /*
  * test_vapi.c - requests to Vapi.
  */
-#include "peers/voice.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 #include <errno.h>
 
@@ -107,8 +107,8 @@ a_long_name_is_cut_at_forty_characters(void **state)
 	static const struct {
 		const char *piece;
 		int times, want;
-	} rows[] = { { "a", 40, 40 }, { "a", 41, 40 }, { "\xc3\xa9", 50, 80 }, { "\xe6\x9d\xb1", 39, 117 },
-		{ "\xf0\x9f\x98\x80", 30, 80 } };
+	} rows[] = { { "a", 40, 40 }, { "a", 41, 40 }, { "\xc3\xa9", 50, 80 },
+		{ "\xe6\x9d\xb1", 39, 117 }, { "\xf0\x9f\x98\x80", 30, 80 } };
 	struct voice_dial d = plain;
 	size_t i;
 	int k;
@@ -118,7 +118,8 @@ a_long_name_is_cut_at_forty_characters(void **state)
 		for (k = 0; k < rows[i].times; k++)
 			text_puts(&name, rows[i].piece);
 		d.name = name.data;
-		assert_int_equal(strlen(at(dialled_body(m, &account, &d), "customer.name")), rows[i].want);
+		assert_int_equal(strlen(at(dialled_body(m, &account, &d), "customer.name")),
+		    rows[i].want);
 		text_clear(&name);
 	}
 }
@@ -168,15 +169,20 @@ calls_are_looked_up_by_id_and_by_list(void **state)
 	assert_string_equal(r.method, "GET");
 	assert_string_equal(r.url, "https://api.vapi.ai/call/c%2F1%3Fx");
 	assert_int_equal(r.body.len, 0);
-	l = (struct voice_look){ .kind = LOOK_BY_LIST, .assignment_id = ASSIGNMENT, .caller = "number-1", .since_ms = 1789997500000 };
+	l = (struct voice_look){ .kind = LOOK_BY_LIST,
+		.assignment_id = ASSIGNMENT,
+		.caller = "number-1",
+		.since_ms = 1789997500000 };
 	assert_int_equal(vapi_provider.look(m, &account, &l, &r), 0);
 	assert_string_equal(r.url,
-	    "https://api.vapi.ai/call?limit=100&phoneNumberId=number-1&createdAtGe=2026-09-21T13%3A31%3A40.000Z");
+	    "https://api.vapi.ai/call?limit=100&phoneNumberId=number-1&createdAtGe=2026-09-21T13"
+	    "%3A31%3A40.000Z");
 	l.until_ms = 1789997600001;
 	l.caller = NULL;
 	assert_int_equal(vapi_provider.look(m, &account, &l, &r), 0);
 	assert_string_equal(r.url,
-	    "https://api.vapi.ai/call?limit=100&createdAtGe=2026-09-21T13%3A31%3A40.000Z&createdAtLt=2026-09-21T13%3A33%3A20.001Z");
+	    "https://api.vapi.ai/call?limit=100&createdAtGe=2026-09-21T13%3A31%3A40.000Z&created"
+	    "AtLt=2026-09-21T13%3A33%3A20.001Z");
 	l = (struct voice_look){ .kind = LOOK_BY_ID, .provider_call_id = ".." };
 	assert_int_equal(vapi_provider.look(m, &account, &l, &r), -1);
 	assert_int_equal(errno, EINVAL);
@@ -184,44 +190,46 @@ calls_are_looked_up_by_id_and_by_list(void **state)
 	assert_int_equal(vapi_provider.look(m, &account, &l, &r), -1);
 }
 
+static const struct {
+	const char *base, *url;
+	bool good;
+} addresses[] = {
+	{ "https://api.vapi.ai", "https://phone-call-websocket.aws-us-west-2.vapi.ai/c/control",
+	    true },
+	{ "https://api.vapi.ai", "https://vapi.ai/c/control", true },
+	{ "https://api.vapi.ai", "HTTPS://X.VAPI.AI:8443/c/control", true },
+	{ "https://api.vapi.ai", "http://x.vapi.ai/c/control", false },
+	{ "https://api.vapi.ai", "https://x.vapi.ai.evil.example/c", false },
+	{ "https://api.vapi.ai", "https://evilvapi.ai/c", false },
+	{ "https://api.vapi.ai", "https://x.vapi.ai@evil.example/c", false },
+	{ "https://api.vapi.ai", "https://evil.example\\.vapi.ai/c", false },
+	{ "https://api.vapi.ai", "https://evil.example#.vapi.ai", false },
+	{ "https://api.vapi.ai", "https://evil.example?.vapi.ai", false },
+	{ "https://api.vapi.ai", "https://x.vapi.ai/c\r\nX: y", false },
+	{ "https://api.vapi.ai", "wss://x.vapi.ai/c", false },
+	{ "https://api.vapi.ai", "", false },
+	{ "http://127.0.0.1:9000", "http://127.0.0.1:9000/control/1", true },
+	{ "http://127.0.0.1:9000", "http://127.0.0.1:9000.evil.example/1", false },
+	{ "http://127.0.0.1:9000", "http://127.0.0.1:90001/1", false },
+	{ "http://127.0.0.1:9000/base", "http://127.0.0.1:9000/control", true },
+	{ "http://127.0.0.1:9000", "http://127.0.0.2:9000/1", false },
+};
+
 static void
 a_control_address_is_used_only_on_vapis_own_ground(void **state)
 {
 	struct mem *m = *state;
-	static const struct {
-		const char *base, *url;
-		bool good;
-	} rows[] = {
-		{ "https://api.vapi.ai", "https://phone-call-websocket.aws-us-west-2.vapi.ai/c/control", true },
-		{ "https://api.vapi.ai", "https://vapi.ai/c/control", true },
-		{ "https://api.vapi.ai", "HTTPS://X.VAPI.AI:8443/c/control", true },
-		{ "https://api.vapi.ai", "http://x.vapi.ai/c/control", false },
-		{ "https://api.vapi.ai", "https://x.vapi.ai.evil.example/c", false },
-		{ "https://api.vapi.ai", "https://evilvapi.ai/c", false },
-		{ "https://api.vapi.ai", "https://x.vapi.ai@evil.example/c", false },
-		{ "https://api.vapi.ai", "https://evil.example\\.vapi.ai/c", false },
-		{ "https://api.vapi.ai", "https://evil.example#.vapi.ai", false },
-		{ "https://api.vapi.ai", "https://evil.example?.vapi.ai", false },
-		{ "https://api.vapi.ai", "https://x.vapi.ai/c\r\nX: y", false },
-		{ "https://api.vapi.ai", "wss://x.vapi.ai/c", false },
-		{ "https://api.vapi.ai", "", false },
-		{ "http://127.0.0.1:9000", "http://127.0.0.1:9000/control/1", true },
-		{ "http://127.0.0.1:9000", "http://127.0.0.1:9000.evil.example/1", false },
-		{ "http://127.0.0.1:9000", "http://127.0.0.1:90001/1", false },
-		{ "http://127.0.0.1:9000/base", "http://127.0.0.1:9000/control", true },
-		{ "http://127.0.0.1:9000", "http://127.0.0.2:9000/1", false },
-	};
 	struct voice_account a = account;
 	struct fetch_request r;
 	size_t i;
 
-	for (i = 0; i < COUNT(rows); i++) {
-		a.base_url = rows[i].base;
-		if ((vapi_provider.hangup(m, &a, rows[i].url, &r) == 0) != rows[i].good)
-			fail_msg("%s for %s", rows[i].url, rows[i].base);
-		if (!rows[i].good)
+	for (i = 0; i < COUNT(addresses); i++) {
+		a.base_url = addresses[i].base;
+		if ((vapi_provider.hangup(m, &a, addresses[i].url, &r) == 0) != addresses[i].good)
+			fail_msg("%s for %s", addresses[i].url, addresses[i].base);
+		if (!addresses[i].good)
 			continue;
-		assert_string_equal(r.url, rows[i].url);
+		assert_string_equal(r.url, addresses[i].url);
 		assert_string_equal(at(parsed(m, r.body.data), "type"), "end-call");
 		assert_string_equal(r.headers[0], "Content-Type: application/json");
 		assert_null(r.headers[1]);

@@ -1,8 +1,8 @@
 /*
  * test_vapi_answer.c - answers of Vapi's API: dials and look-ups.
  */
-#include "peers/voice.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 #define OURS "7a059b01-6350-7d68-89b3-08dc97fa2bce" /* id of the call in the stored answers */
 
@@ -14,7 +14,10 @@ static const struct voice_account account = { .type = "vapi",
 static struct voice_outcome
 dialled(struct mem *m, int status, struct span body)
 {
-	const struct fetch_answer in = { .outcome = FETCH_ANSWERED, .status = status, .body = body, .retry_after = -1 };
+	const struct fetch_answer in = { .outcome = FETCH_ANSWERED,
+		.status = status,
+		.body = body,
+		.retry_after = -1 };
 	struct voice_outcome o;
 
 	vapi_provider.dialled(m, &account, &in, &o);
@@ -24,7 +27,10 @@ dialled(struct mem *m, int status, struct span body)
 static struct voice_sight
 looked(struct mem *m, const struct voice_look *l, int status, struct span body)
 {
-	const struct fetch_answer in = { .outcome = FETCH_ANSWERED, .status = status, .body = body, .retry_after = -1 };
+	const struct fetch_answer in = { .outcome = FETCH_ANSWERED,
+		.status = status,
+		.body = body,
+		.retry_after = -1 };
 	struct voice_sight s;
 
 	vapi_provider.looked(m, &account, l, &in, &s);
@@ -70,10 +76,13 @@ a_call_that_ended_for_want_of_a_line_is_refused(void **state)
 	assert_int_equal(o.result, VOICE_REFUSED);
 	assert_int_equal(o.fault, FAULT_CONCURRENCY);
 	assert_string_equal(o.reason, "concurrency");
-	o = dialled(m, 201, with(m, body, "\"concurrencyBlocked\": true", "\"concurrencyBlocked\": false"));
+	o = dialled(m, 201,
+	    with(m, body, "\"concurrencyBlocked\": true", "\"concurrencyBlocked\": false"));
 	assert_int_equal(o.result, VOICE_REFUSED);
 	assert_int_equal(o.fault, FAULT_CONCURRENCY);
-	o = dialled(m, 201, SPAN("{\"id\":\"c-1\",\"status\":\"ended\",\"subscriptionLimits\":{\"concurrencyBlocked\":true}}"));
+	o = dialled(m, 201,
+	    SPAN("{\"id\":\"c-1\",\"status\":\"ended\",\"subscriptionLimits\":{\"concurrencyBlock"
+		 "ed\":true}}"));
 	assert_int_equal(o.result, VOICE_REFUSED);
 }
 
@@ -82,7 +91,8 @@ a_call_that_waits_for_a_line_is_accepted(void **state)
 {
 	struct mem *m = *state;
 	struct span body = fixture(m, "vapi/call.create.concurrency-blocked.response.201.json");
-	struct voice_outcome o = dialled(m, 201, with(m, body, "\"status\": \"ended\"", "\"status\": \"queued\""));
+	struct voice_outcome o =
+	    dialled(m, 201, with(m, body, "\"status\": \"ended\"", "\"status\": \"queued\""));
 
 	assert_int_equal(o.result, VOICE_ACCEPTED);
 	assert_string_equal(at(parsed(m, o.report), "status"), "queued");
@@ -96,7 +106,8 @@ a_call_that_ended_at_once_for_another_reason_is_accepted(void **state)
 	struct voice_outcome o;
 	const struct json *j;
 
-	body = with(m, body, "call.start.error-subscription-concurrency-limit-reached", "customer-busy");
+	body = with(m, body, "call.start.error-subscription-concurrency-limit-reached",
+	    "customer-busy");
 	o = dialled(m, 201, body);
 	assert_int_equal(o.result, VOICE_ACCEPTED);
 	j = parsed(m, o.report);
@@ -151,17 +162,20 @@ bad_characters_do_not_hide_a_call(void **state)
 {
 	struct mem *m = *state;
 	struct voice_outcome o = dialled(m, 201,
-	    SPAN("{\"id\":\"c-1\",\"status\":\"ended\",\"endedReason\":\"voicemail\",\"transcript\":\"a\\u0000\\ud800\xff\"}"));
+	    SPAN("{\"id\":\"c-1\",\"status\":\"ended\",\"endedReason\":\"voicemail\",\"transcript"
+		 "\":\"a\\u0000\\ud800\xff\"}"));
 
 	assert_int_equal(o.result, VOICE_ACCEPTED);
-	assert_string_equal(at(parsed(m, o.report), "transcript"), "a\xef\xbf\xbd\xef\xbf\xbd\xc3\xbf");
+	assert_string_equal(at(parsed(m, o.report), "transcript"),
+	    "a\xef\xbf\xbd\xef\xbf\xbd\xc3\xbf");
 }
 
 static void
 without_memory_nothing_is_claimed(void **state)
 {
 	struct mem *m = *state, *small = mem_new(16);
-	struct voice_outcome o = dialled(small, 201, fixture(m, "vapi/call.create.response.201.json"));
+	struct voice_outcome o =
+	    dialled(small, 201, fixture(m, "vapi/call.create.response.201.json"));
 
 	assert_int_equal(o.result, VOICE_UNKNOWN);
 	assert_null(o.provider_call_id);
@@ -175,7 +189,8 @@ a_call_that_is_asked_for_is_found(void **state)
 {
 	struct mem *m = *state;
 	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = OURS };
-	struct voice_sight s = looked(m, &l, 200, fixture(m, "vapi/call.get.ended.response.200.json"));
+	struct voice_sight s =
+	    looked(m, &l, 200, fixture(m, "vapi/call.get.ended.response.200.json"));
 	const struct json *j = parsed(m, s.outcome.report);
 
 	assert_int_equal(s.finding, FOUND);
@@ -191,8 +206,10 @@ a_call_that_is_asked_for_is_found(void **state)
 	assert_true(json_bool(json_get(j, "structured"), "booked", false));
 	assert_string_equal(at(j, "success"), "true");
 	assert_int_equal(json_len(json_get(j, "messages")), 6);
-	assert_string_equal(at(j, "recording_url"), "https://storage.example.invalid/" OURS "-mono.wav");
-	assert_string_equal(at(j, "stereo_recording_url"), "https://storage.example.invalid/" OURS "-stereo.wav");
+	assert_string_equal(at(j, "recording_url"),
+	    "https://storage.example.invalid/" OURS "-mono.wav");
+	assert_string_equal(at(j, "stereo_recording_url"),
+	    "https://storage.example.invalid/" OURS "-stereo.wav");
 	assert_true(json_bool(j, "final", false));
 }
 
@@ -200,8 +217,10 @@ static void
 a_call_that_nobody_answered_has_no_start(void **state)
 {
 	struct mem *m = *state;
-	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = "b2c05a6a-16f8-7e54-8660-56b0af956a5d" };
-	struct voice_sight s = looked(m, &l, 200, fixture(m, "vapi/call.get.unanswered.response.200.json"));
+	const struct voice_look l = { .kind = LOOK_BY_ID,
+		.provider_call_id = "b2c05a6a-16f8-7e54-8660-56b0af956a5d" };
+	struct voice_sight s =
+	    looked(m, &l, 200, fixture(m, "vapi/call.get.unanswered.response.200.json"));
 	const struct json *j = parsed(m, s.outcome.report);
 
 	assert_string_equal(at(j, "reason"), "customer-did-not-answer");
@@ -214,7 +233,9 @@ static void
 only_a_404_says_that_a_call_is_not_there(void **state)
 {
 	struct mem *m = *state;
-	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = OURS, .assignment_id = ASSIGNMENT };
+	const struct voice_look l = { .kind = LOOK_BY_ID,
+		.provider_call_id = OURS,
+		.assignment_id = ASSIGNMENT };
 	struct voice_sight s = looked(m, &l, 404, fixture(m, "vapi/error.404.json"));
 	static const int others[] = { 400, 401, 429, 500, 502, 302 };
 	size_t i;
@@ -229,14 +250,17 @@ only_a_404_says_that_a_call_is_not_there(void **state)
 	assert_int_equal(s.finding, LOOK_FAILED);
 	s = looked(m, &l, 200, SPAN("{}"));
 	assert_int_equal(s.finding, LOOK_FAILED);
-	s = looked(m, &l, 200, SPAN("{\"id\":\"" OURS "\",\"name\":\"" CALL "\",\"status\":\"ended\"}"));
+	s = looked(m, &l, 200,
+	    SPAN("{\"id\":\"" OURS "\",\"name\":\"" CALL "\",\"status\":\"ended\"}"));
 	assert_int_equal(s.finding, LOOK_FAILED);
 	assert_string_equal(s.why, "other_call");
 }
 
 /* ---- looked by list ------------------------------------------------- */
 
-static const struct voice_look list_look = { .kind = LOOK_BY_LIST, .assignment_id = ASSIGNMENT, .since_ms = 1789990000000 };
+static const struct voice_look list_look = { .kind = LOOK_BY_LIST,
+	.assignment_id = ASSIGNMENT,
+	.since_ms = 1789990000000 };
 
 static void
 our_call_is_found_in_a_list_by_its_mark(void **state)
@@ -251,7 +275,8 @@ our_call_is_found_in_a_list_by_its_mark(void **state)
 	assert_string_equal(s.outcome.provider_call_id, "b2c05a6a-16f8-7e54-8660-56b0af956a5d");
 	assert_string_equal(at(parsed(m, s.outcome.report), "assignment_id"), ASSIGNMENT);
 	s = looked(m, &list_look, 200,
-	    SPAN("[{\"id\":\"c-1\",\"name\":\"renamed\",\"status\":\"ringing\",\"assistantOverrides\":{\"metadata\":{\"assignment_id\":"
+	    SPAN("[{\"id\":\"c-1\",\"name\":\"renamed\",\"status\":\"ringing\",\"assistantOverrid"
+		 "es\":{\"metadata\":{\"assignment_id\":"
 		 "\"5F0C3A9E-1B2C-4D3E-8F4A-0123456789AB\"}}}]"));
 	assert_int_equal(s.finding, FOUND);
 	assert_string_equal(at(parsed(m, s.outcome.report), "status"), "ringing");
@@ -263,7 +288,8 @@ static void
 what_is_no_whole_list_proves_nothing(void **state)
 {
 	struct mem *m = *state;
-	static const char *const bodies[] = { "", "{}", "null", "[", "[{}", "[1]", "[{},null]", "{\"results\":[]}", "[] []" };
+	static const char *const bodies[] = { "", "{}", "null", "[", "[{}", "[1]", "[{},null]",
+		"{\"results\":[]}", "[] []" };
 	struct fetch_answer in = { .outcome = FETCH_TOO_LARGE, .status = 200, .body = SPAN("[]") };
 	struct voice_sight s;
 	size_t i;
@@ -292,7 +318,8 @@ page(struct mem *m, int n, int64_t ms, int step)
 	int i;
 
 	for (i = 0; i < n; i++)
-		text_printf(&t, "%c{\"id\":\"c-%d\",\"createdAt\":\"%s\"}", i == 0 ? '[' : ',', i, clock_format(ms - (int64_t)i * step, buf));
+		text_printf(&t, "%c{\"id\":\"c-%d\",\"createdAt\":\"%s\"}", i == 0 ? '[' : ',', i,
+		    clock_format(ms - (int64_t)i * step, buf));
 	text_putc(&t, ']');
 	return span_of(mem_str(m, t.data));
 }

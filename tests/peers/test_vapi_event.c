@@ -1,8 +1,8 @@
 /*
  * test_vapi_event.c - Vapi's webhooks: today's messages and the forms of the older samples.
  */
-#include "peers/voice.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 #define OURS "7a059b01-6350-7d68-89b3-08dc97fa2bce"
 
@@ -26,56 +26,60 @@ stored(struct mem *m, const char *name)
 
 /* ---- all kinds ------------------------------------------------------ */
 
+static const struct {
+	const char *name;
+	enum voice_event_class class;
+	const char *type;
+} messages[] = {
+	{ "status-update.scheduled", EVENT_MOVES, "status-update" },
+	{ "status-update.queued", EVENT_MOVES, "status-update" },
+	{ "status-update.ringing", EVENT_MOVES, "status-update" },
+	{ "status-update.in-progress", EVENT_MOVES, "status-update" },
+	{ "status-update.forwarding", EVENT_MOVES, "status-update" },
+	{ "status-update.ended", EVENT_MOVES, "status-update" },
+	{ "status-update.ended.concurrency", EVENT_MOVES, "status-update" },
+	{ "end-of-call-report", EVENT_MOVES, "end-of-call-report" },
+	{ "end-of-call-report.unanswered", EVENT_MOVES, "end-of-call-report" },
+	{ "tool-calls", EVENT_ANSWER, "tool-calls" },
+	{ "assistant-request", EVENT_ANSWER, "assistant-request" },
+	{ "transfer-destination-request", EVENT_ANSWER, "transfer-destination-request" },
+	{ "handoff-destination-request", EVENT_ANSWER, "handoff-destination-request" },
+	{ "function-call.legacy", EVENT_ANSWER, "function-call" },
+	{ "speech-update.started", EVENT_CHATTER, "speech-update" },
+	{ "conversation-update", EVENT_CHATTER, "conversation-update" },
+	{ "model-output", EVENT_CHATTER, "model-output" },
+	{ "transcript.final", EVENT_KEPT, "transcript" },
+	{ "transcript.partial", EVENT_KEPT, "transcript" },
+	{ "hang", EVENT_KEPT, "hang" },
+	{ "transfer-update", EVENT_KEPT, "transfer-update" },
+	{ "user-interrupted", EVENT_KEPT, "user-interrupted" },
+	{ "assistant.started", EVENT_KEPT, "assistant.started" },
+	{ "assistant.speechStarted", EVENT_KEPT, "assistant.speechStarted" },
+	{ "language-change-detected", EVENT_KEPT, "language-change-detected" },
+	{ "phone-call-control", EVENT_KEPT, "phone-call-control" },
+	{ "call.deleted", EVENT_KEPT, "call.deleted" },
+	{ "call.artifact.upload", EVENT_KEPT, "call.artifact.upload" },
+	{ "unknown-type", EVENT_UNKNOWN, "something.new.in.2027" },
+};
+
 static void
 every_message_has_its_class(void **state)
 {
 	struct mem *m = *state;
-	static const struct {
-		const char *name;
-		enum voice_event_class class;
-		const char *type;
-	} rows[] = {
-		{ "status-update.scheduled", EVENT_MOVES, "status-update" },
-		{ "status-update.queued", EVENT_MOVES, "status-update" },
-		{ "status-update.ringing", EVENT_MOVES, "status-update" },
-		{ "status-update.in-progress", EVENT_MOVES, "status-update" },
-		{ "status-update.forwarding", EVENT_MOVES, "status-update" },
-		{ "status-update.ended", EVENT_MOVES, "status-update" },
-		{ "status-update.ended.concurrency", EVENT_MOVES, "status-update" },
-		{ "end-of-call-report", EVENT_MOVES, "end-of-call-report" },
-		{ "end-of-call-report.unanswered", EVENT_MOVES, "end-of-call-report" },
-		{ "tool-calls", EVENT_ANSWER, "tool-calls" },
-		{ "assistant-request", EVENT_ANSWER, "assistant-request" },
-		{ "transfer-destination-request", EVENT_ANSWER, "transfer-destination-request" },
-		{ "handoff-destination-request", EVENT_ANSWER, "handoff-destination-request" },
-		{ "function-call.legacy", EVENT_ANSWER, "function-call" },
-		{ "speech-update.started", EVENT_CHATTER, "speech-update" },
-		{ "conversation-update", EVENT_CHATTER, "conversation-update" },
-		{ "model-output", EVENT_CHATTER, "model-output" },
-		{ "transcript.final", EVENT_KEPT, "transcript" },
-		{ "transcript.partial", EVENT_KEPT, "transcript" },
-		{ "hang", EVENT_KEPT, "hang" },
-		{ "transfer-update", EVENT_KEPT, "transfer-update" },
-		{ "user-interrupted", EVENT_KEPT, "user-interrupted" },
-		{ "assistant.started", EVENT_KEPT, "assistant.started" },
-		{ "assistant.speechStarted", EVENT_KEPT, "assistant.speechStarted" },
-		{ "language-change-detected", EVENT_KEPT, "language-change-detected" },
-		{ "phone-call-control", EVENT_KEPT, "phone-call-control" },
-		{ "call.deleted", EVENT_KEPT, "call.deleted" },
-		{ "call.artifact.upload", EVENT_KEPT, "call.artifact.upload" },
-		{ "unknown-type", EVENT_UNKNOWN, "something.new.in.2027" },
-	};
 	struct voice_event e;
 	size_t i;
 
-	for (i = 0; i < COUNT(rows); i++) {
-		e = stored(m, rows[i].name);
-		if (e.class != rows[i].class)
-			fail_msg("%s has class %s", rows[i].name, voice_class_name(e.class));
-		assert_string_equal(e.type, rows[i].type);
-		assert_string_equal(e.provider_call_id, strstr(rows[i].name, "unanswered") ? "b2c05a6a-16f8-7e54-8660-56b0af956a5d" : OURS);
-		assert_int_equal(e.report != NULL, rows[i].class == EVENT_MOVES);
-		if (rows[i].class != EVENT_ANSWER)
+	for (i = 0; i < COUNT(messages); i++) {
+		e = stored(m, messages[i].name);
+		if (e.class != messages[i].class)
+			fail_msg("%s has class %s", messages[i].name, voice_class_name(e.class));
+		assert_string_equal(e.type, messages[i].type);
+		assert_string_equal(e.provider_call_id,
+		    strstr(messages[i].name, "unanswered") ? "b2c05a6a-16f8-7e54-8660-56b0af956a"
+							     "5d" :
+							     OURS);
+		assert_int_equal(e.report != NULL, messages[i].class == EVENT_MOVES);
+		if (messages[i].class != EVENT_ANSWER)
 			assert_string_equal(e.reply, "{}");
 	}
 }
@@ -97,11 +101,29 @@ keys_tell_events_apart_and_repeats_not(void **state)
 	assert_string_not_equal(key, event(m, with(m, hang, "1789999918123", "1789999918124")).key);
 	/* The same tool calls are the same event, whatever else changed. */
 	key = event(m, tools).key;
+	assert_string_equal(key, OURS ":tool-calls:call_abc123");
+	assert_string_equal(stored(m, "tool-calls.two").key,
+	    OURS ":tool-calls:call_abc123,call_abc123b");
 	assert_string_equal(key, event(m, with(m, tools, "1789999918123", "1789999918124")).key);
 	assert_string_not_equal(key, stored(m, "tool-calls.two").key);
+	/* Odd ids are hashed. */
+	key = event(m,
+	    SPAN("{\"message\":{\"type\":\"tool-calls\",\"call\":{\"id\":\"c-1\"},\"toolCallList"
+		 "\":[{\"id\":\"a \\u0000\"}]}}"))
+		  .key;
+	assert_int_equal(strlen(key), strlen("c-1:tool-calls:") + 64);
 	/* Without the call's id a status alone would make all calls one. */
-	assert_string_not_equal(event(m, SPAN("{\"message\":{\"type\":\"status-update\",\"status\":\"ended\",\"n\":1}}")).key,
-	    event(m, SPAN("{\"message\":{\"type\":\"status-update\",\"status\":\"ended\",\"n\":2}}")).key);
+	assert_string_not_equal(
+	    event(m,
+		SPAN("{\"message\":{\"type\":\"status-update\",\"status\":\"ended\",\"n\":1}}"))
+		.key,
+	    event(m,
+		SPAN("{\"message\":{\"type\":\"status-update\",\"status\":\"ended\",\"n\":2}}"))
+		.key);
+	assert_string_not_equal(event(m,
+				    SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"n\":1}}"))
+				    .key,
+	    event(m, SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"n\":2}}")).key);
 }
 
 static void
@@ -111,8 +133,10 @@ our_mark_is_read_from_metadata_and_name(void **state)
 	struct span body = fixture(m, "vapi/webhook.status-update.ringing.json");
 
 	assert_null(event(m, body).assignment_id);
-	assert_string_equal(event(m, with(m, body, "hs-42-000000000001", ASSIGNMENT)).assignment_id, ASSIGNMENT);
-	body = with(m, body, "\"dispatch_id\"", "\"assignment_id\":\"5F0C3A9E-1B2C-4D3E-8F4A-0123456789AB\",\"dispatch_id\"");
+	assert_string_equal(event(m, with(m, body, "hs-42-000000000001", ASSIGNMENT)).assignment_id,
+	    ASSIGNMENT);
+	body = with(m, body, "\"dispatch_id\"",
+	    "\"assignment_id\":\"5F0C3A9E-1B2C-4D3E-8F4A-0123456789AB\",\"dispatch_id\"");
 	assert_string_equal(event(m, body).assignment_id, ASSIGNMENT);
 	assert_string_equal(at(parsed(m, event(m, body).report), "assignment_id"), ASSIGNMENT);
 }
@@ -143,7 +167,8 @@ a_status_of_tomorrow_is_kept(void **state)
 {
 	struct mem *m = *state;
 	struct span body = fixture(m, "vapi/webhook.status-update.ringing.json");
-	struct voice_event e = event(m, with(m, body, "\"status\": \"ringing\"", "\"status\": \"levitating\""));
+	struct voice_event e =
+	    event(m, with(m, body, "\"status\": \"ringing\"", "\"status\": \"levitating\""));
 
 	assert_int_equal(e.class, EVENT_KEPT);
 	assert_null(e.report);
@@ -165,8 +190,10 @@ the_final_report_holds_everything(void **state)
 	assert_string_equal(at(j, "summary"), "The caller booked a cleaning on Tuesday at 10:00.");
 	assert_int_equal(json_len(json_get(j, "messages")), 6);
 	assert_true(json_bool(json_get(j, "structured"), "booked", false));
-	assert_string_equal(at(j, "recording_url"), "https://storage.example.invalid/" OURS "-mono.wav");
-	assert_string_equal(at(j, "stereo_recording_url"), "https://storage.example.invalid/" OURS "-stereo.wav");
+	assert_string_equal(at(j, "recording_url"),
+	    "https://storage.example.invalid/" OURS "-mono.wav");
+	assert_string_equal(at(j, "stereo_recording_url"),
+	    "https://storage.example.invalid/" OURS "-stereo.wav");
 	j = parsed(m, stored(m, "end-of-call-report.unanswered").report);
 	assert_string_equal(at(j, "reason"), "customer-did-not-answer");
 	assert_null(json_get(j, "started_at"));
@@ -179,9 +206,13 @@ copies_at_the_top_stand_in_for_what_is_missing(void **state)
 {
 	struct mem *m = *state;
 	const struct json *j = parsed(m,
-	    event(m, SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"artifact\":{\"transcript\":null},\"analysis\":{\"summary\":\"\"},"
-			  "\"transcript\":\"top\",\"summary\":\"sum\",\"recordingUrl\":\"https://r.example/m\",\"durationMs\":18500,"
-			  "\"endedAt\":\"2026-09-21T13:31:58.000Z\",\"endedReason\":\"customer-ended-call\",\"call\":{\"id\":\"c-1\",\"cost\":0.5}}}"))
+	    event(m,
+		SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"artifact\":{\"transcript\":"
+		     "null},\"analysis\":{\"summary\":\"\"},"
+		     "\"transcript\":\"top\",\"summary\":\"sum\",\"recordingUrl\":\"https://r.exa"
+		     "mple/m\",\"durationMs\":18500,"
+		     "\"endedAt\":\"2026-09-21T13:31:58.000Z\",\"endedReason\":\"customer-ended-c"
+		     "all\",\"call\":{\"id\":\"c-1\",\"cost\":0.5}}}"))
 		.report);
 
 	assert_string_equal(at(j, "transcript"), "top");
@@ -190,8 +221,10 @@ copies_at_the_top_stand_in_for_what_is_missing(void **state)
 	assert_float_equal(json_double(j, "duration_seconds", 0), 18.5, 1e-9);
 	assert_float_equal(json_double(j, "cost_cents", 0), 50, 1e-9);
 	j = parsed(m,
-	    event(m, SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"durationSeconds\":20,\"durationMs\":18500,"
-			  "\"call\":{\"id\":\"c-1\",\"transcript\":\"in call\"}}}"))
+	    event(m,
+		SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"durationSeconds\":20,\"dura"
+		     "tionMs\":18500,"
+		     "\"call\":{\"id\":\"c-1\",\"transcript\":\"in call\"}}}"))
 		.report);
 	assert_float_equal(json_double(j, "duration_seconds", 0), 20, 1e-9);
 	assert_string_equal(at(j, "transcript"), "in call");
@@ -201,13 +234,19 @@ static void
 a_report_is_always_good_for_the_database(void **state)
 {
 	struct mem *m = *state;
-	static const char body[] = "{\"message\":{\"type\":\"end-of-call-report\",\"endedReason\":\"x\\u0000y\xff\","
-				   "\"transcript\":\"a\\u0000b\\ud800c\xfe\x01\0d\",\"messages\":[{\"message\":\"\\udc00\",\"n\":1e999999}],"
-				   "\"analysis\":{\"structuredData\":{\"k\\u0000\":\"\xc3\x28\"},\"successEvaluation\":8},"
-				   "\"call\":{\"id\":\"c-\\u0000\"}}}";
+	static const char body[] =
+	    "{\"message\":{\"type\":\"end-of-call-report\",\"endedReason\":\"x\\u0000y\xff\","
+	    "\"transcript\":\"a\\u0000b\\ud800c\xfe\x01\0d\",\"messages\":[{\"message\":\"\\udc0"
+	    "0\",\"n\":1e999999}],"
+	    "\"analysis\":{\"structuredData\":{\"k\\u0000\":\"\xc3\x28\"},\"successEvaluation\":8},"
+	    "\"call\":{\"id\":\"c-\\u0000\"}}}";
 	const struct json *j = parsed(m, event(m, (struct span){ body, sizeof(body) - 1 }).report);
 
-	assert_string_equal(at(j, "transcript"), "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xc3\xbe\x01\xef\xbf\xbd" "d");
+	assert_string_equal(at(j, "transcript"),
+	    "a\xef\xbf\xbd"
+	    "b\xef\xbf\xbd"
+	    "c\xc3\xbe\x01\xef\xbf\xbd"
+	    "d");
 	assert_string_equal(at(j, "messages.0.message"), "\xef\xbf\xbd");
 	assert_int_equal(json_type(json_path(j, "messages.0.n")), JSON_NULL);
 	assert_string_equal(at(j, "success"), "8");
@@ -220,14 +259,19 @@ static void
 the_older_names_are_understood(void **state)
 {
 	struct mem *m = *state;
-	struct voice_event e = event(m, SPAN("{\"type\":\"call-start\",\"call\":{\"id\":\"c-1\",\"customer\":{\"number\":\"+15550100002\"}}}"));
+	struct voice_event e = event(m,
+	    SPAN("{\"type\":\"call-start\",\"call\":{\"id\":\"c-1\",\"customer\":{\"number\":\"+1"
+		 "5550100002\"}}}"));
 	const struct json *j;
 
 	assert_int_equal(e.class, EVENT_MOVES);
 	assert_string_equal(e.key, "c-1:call-start");
 	assert_string_equal(at(parsed(m, e.report), "status"), "in-progress");
-	e = event(m, SPAN("{\"type\":\"call-end\",\"call\":{\"id\":\"c-1\",\"duration\":61,\"endedReason\":\"customer-ended-call\",\"cost\":0.12,"
-			  "\"transcript\":\"AI: hi\",\"messages\":[],\"summary\":\"s\",\"recordingUrl\":\"https://r.example/1\"}}"));
+	e = event(m,
+	    SPAN("{\"type\":\"call-end\",\"call\":{\"id\":\"c-1\",\"duration\":61,\"endedReason\""
+		 ":\"customer-ended-call\",\"cost\":0.12,"
+		 "\"transcript\":\"AI: hi\",\"messages\":[],\"summary\":\"s\",\"recordingUrl\":\""
+		 "https://r.example/1\"}}"));
 	assert_string_equal(e.key, "c-1:call-end");
 	j = parsed(m, e.report);
 	assert_string_equal(at(j, "status"), "ended");
@@ -237,10 +281,13 @@ the_older_names_are_understood(void **state)
 	assert_string_equal(at(j, "transcript"), "AI: hi");
 	assert_string_equal(at(j, "recording_url"), "https://r.example/1");
 	assert_true(json_bool(j, "final", false));
-	e = event(m, SPAN("{\"type\":\"function-call\",\"call\":{\"id\":\"c-1\"},\"functionCall\":{\"name\":\"takeMessage\",\"parameters\":{}}}"));
+	e = event(m,
+	    SPAN("{\"type\":\"function-call\",\"call\":{\"id\":\"c-1\"},\"functionCall\":{\"name"
+		 "\":\"takeMessage\",\"parameters\":{}}}"));
 	assert_int_equal(e.class, EVENT_ANSWER);
 	assert_string_not_equal(at(parsed(m, e.reply), "result"), "(none)");
-	e = event(m, SPAN("{\"type\":\"transcript\",\"call\":{\"id\":\"c-1\"},\"transcript\":\"hello\"}"));
+	e = event(m,
+	    SPAN("{\"type\":\"transcript\",\"call\":{\"id\":\"c-1\"},\"transcript\":\"hello\"}"));
 	assert_int_equal(e.class, EVENT_KEPT);
 }
 
@@ -248,8 +295,10 @@ static void
 the_flat_form_is_understood(void **state)
 {
 	struct mem *m = *state;
-	struct voice_event e = event(m, SPAN("{\"call_id\":\"c-1\",\"status\":\"completed\",\"duration\":42,\"transcript\":\"AI: hi\","
-					     "\"recording_url\":\"https://r.example/1\"}"));
+	struct voice_event e = event(m,
+	    SPAN("{\"call_id\":\"c-1\",\"status\":\"completed\",\"duration\":42,\"transcript\":\""
+		 "AI: hi\","
+		 "\"recording_url\":\"https://r.example/1\"}"));
 	const struct json *j = parsed(m, e.report);
 
 	assert_int_equal(e.class, EVENT_MOVES);
@@ -268,75 +317,15 @@ the_flat_form_is_understood(void **state)
 	assert_null(json_get(j, "final"));
 }
 
-/* ---- answers -------------------------------------------------------- */
-
-static void
-each_tool_call_is_answered_with_an_error(void **state)
-{
-	struct mem *m = *state;
-	static const char *const spellings[] = { "tool-calls", "tool-calls.string-arguments", "tool-calls.documented-flat",
-		"tool-calls.documented-parameters" };
-	const struct json *j;
-	size_t i;
-
-	for (i = 0; i < COUNT(spellings); i++) {
-		j = parsed(m, stored(m, spellings[i]).reply);
-		assert_int_equal(json_len(json_get(j, "results")), 1);
-		assert_string_equal(at(j, "results.0.toolCallId"), "call_abc123");
-		assert_string_equal(at(j, "results.0.name"), "book_appointment");
-		assert_string_not_equal(at(j, "results.0.error"), "(none)");
-		assert_null(json_path(j, "results.0.result"));
-	}
-	j = parsed(m, stored(m, "tool-calls.two").reply);
-	assert_int_equal(json_len(json_get(j, "results")), 2);
-	assert_string_equal(at(j, "results.1.toolCallId"), "call_abc123b");
-	assert_string_equal(at(j, "results.1.name"), "unknown_tool");
-}
-
-static void
-tool_calls_are_found_in_whichever_list_has_them(void **state)
-{
-	struct mem *m = *state;
-	static const char *const lists[] = {
-		"\"toolCallList\":[],\"toolCalls\":[{\"id\":\"t-1\",\"function\":{\"name\":\"f\"}}]",
-		"\"toolCalls\":null,\"toolWithToolCallList\":[{\"name\":\"f\",\"toolCall\":{\"id\":\"t-1\",\"parameters\":{}}}]",
-		"\"toolWithToolCallList\":[{\"toolCall\":{\"id\":\"t-1\",\"function\":{\"name\":\"f\"}}}]",
-		"\"toolCallList\":[{\"no\":\"id\"},{\"id\":7},{\"id\":\"t-1\",\"name\":\"f\"}]",
-	};
-	const struct json *j;
-	size_t i;
-
-	for (i = 0; i < COUNT(lists); i++) {
-		const char *body = mem_printf(m, "{\"message\":{\"type\":\"tool-calls\",\"call\":{\"id\":\"c-1\"},%s}}", lists[i]);
-		j = parsed(m, event(m, span_of(body)).reply);
-		assert_int_equal(json_len(json_get(j, "results")), 1);
-		assert_string_equal(at(j, "results.0.toolCallId"), "t-1");
-		assert_string_equal(at(j, "results.0.name"), "f");
-	}
-	assert_string_equal(event(m, SPAN("{\"message\":{\"type\":\"tool-calls\"}}")).reply, "{\"results\":[]}");
-	assert_string_equal(event(m, SPAN("{\"message\":{\"type\":\"tool-calls\",\"toolCallList\":{\"a\":1}}}")).reply, "{\"results\":[]}");
-}
-
-static void
-requests_that_we_cannot_serve_are_answered_with_an_error(void **state)
-{
-	struct mem *m = *state;
-	static const char *const names[] = { "assistant-request", "transfer-destination-request", "handoff-destination-request" };
-	size_t i;
-
-	for (i = 0; i < COUNT(names); i++)
-		assert_true(strlen(at(parsed(m, stored(m, names[i]).reply), "error")) > 10);
-	assert_true(strlen(at(parsed(m, stored(m, "function-call.legacy").reply), "result")) > 10);
-}
-
 /* ---- odd bodies ----------------------------------------------------- */
 
 static void
 what_is_not_understood_is_kept(void **state)
 {
 	struct mem *m = *state;
-	static const char *const bodies[] = { "{}", "[]", "null", "7", "\"x\"", "{\"message\":7}", "{\"message\":{}}",
-		"{\"message\":{\"type\":7}}", "[{\"message\":{\"type\":\"status-update\"}}]", "{\"call_id\":\"c-1\"}" };
+	static const char *const bodies[] = { "{}", "[]", "null", "7", "\"x\"", "{\"message\":7}",
+		"{\"message\":{}}", "{\"message\":{\"type\":7}}",
+		"[{\"message\":{\"type\":\"status-update\"}}]", "{\"call_id\":\"c-1\"}" };
 	struct voice_event e;
 	size_t i;
 
@@ -351,7 +340,8 @@ static void
 what_is_no_json_is_told(void **state)
 {
 	struct mem *m = *state, *small = mem_new(16);
-	static const char *const bodies[] = { "", " ", "{", "<html>", "{\"message\":{\"type\":\"hang\"}", "{} {}", "{'a':1}" };
+	static const char *const bodies[] = { "", " ", "{", "<html>",
+		"{\"message\":{\"type\":\"hang\"}", "{} {}", "{'a':1}" };
 	struct span deep = { NULL, 20000 };
 	struct voice_event e;
 	char *nest;
@@ -365,7 +355,8 @@ what_is_no_json_is_told(void **state)
 	deep.data = nest;
 	e = event(m, deep);
 	assert_int_equal(e.class, EVENT_UNKNOWN);
-	assert_int_equal(vapi_event(small, fixture(m, "vapi/webhook.hang.json"), &e), EVENT_NO_MEMORY);
+	assert_int_equal(vapi_event(small, fixture(m, "vapi/webhook.hang.json"), &e),
+	    EVENT_NO_MEMORY);
 	mem_free(small);
 }
 
@@ -392,9 +383,6 @@ main(void)
 		TEST_CASE(a_report_is_always_good_for_the_database),
 		TEST_CASE(the_older_names_are_understood),
 		TEST_CASE(the_flat_form_is_understood),
-		TEST_CASE(each_tool_call_is_answered_with_an_error),
-		TEST_CASE(tool_calls_are_found_in_whichever_list_has_them),
-		TEST_CASE(requests_that_we_cannot_serve_are_answered_with_an_error),
 		TEST_CASE(what_is_not_understood_is_kept),
 		TEST_CASE(what_is_no_json_is_told),
 		TEST_CASE(a_long_type_is_cut),

@@ -1,9 +1,10 @@
 /*
- * test_voice.c - what all voice providers share: finding one, its address, what an answer without a call means.
+ * test_voice.c - what all voice providers share: finding one, its address, what an answer without a
+ * call means.
  */
-#include "peers/voice.h"
 #include "base/settings.h"
 #include "fixture.h"
+#include "peers/voice.h"
 
 static void
 providers_are_found_by_their_type(void **state)
@@ -31,7 +32,8 @@ the_address_is_the_rows_or_the_default(void **state)
 		{ "vapi", "https://vapi.example//", "https://vapi.example" },
 		{ "synthflow", NULL, "https://api.synthflow.ai/v2" },
 		{ "synthflow", "https://api.synthflow.com", "https://api.synthflow.ai/v2" },
-		{ "synthflow", "https://api.eu.synthflow.ai/v2/", "https://api.eu.synthflow.ai/v2" },
+		{ "synthflow", "https://api.eu.synthflow.ai/v2/",
+		    "https://api.eu.synthflow.ai/v2" },
 	};
 	size_t i;
 
@@ -47,60 +49,71 @@ the_setting_wins_over_the_row(void **state)
 
 	setenv("VAPI_BASE_URL", "http://127.0.0.1:9999", 1);
 	assert_int_equal(settings_load(), 0);
-	assert_string_equal(voice_base_url(m, "vapi", "https://vapi.example"), "http://127.0.0.1:9999");
-	assert_string_equal(voice_base_url(m, "synthflow", "https://s.example"), "https://s.example");
+	assert_string_equal(voice_base_url(m, "vapi", "https://vapi.example"),
+	    "http://127.0.0.1:9999");
+	assert_string_equal(voice_base_url(m, "synthflow", "https://s.example"),
+	    "https://s.example");
 	unsetenv("VAPI_BASE_URL");
 	assert_int_equal(settings_load(), 0);
 }
+
+static const struct {
+	int status;
+	const char *body;
+	enum voice_result result;
+	enum voice_fault fault;
+	const char *reason;
+} answers[] = {
+	{ 400, "{\"message\":[\"customer.number must be a valid phone number\"]}", VOICE_REFUSED,
+	    FAULT_CALL, "http_400" },
+	{ 400, "{\"message\":\"Over Concurrency Limit\"}", VOICE_REFUSED, FAULT_CONCURRENCY,
+	    "concurrency" },
+	{ 400, "{\"message\":\"Your wallet is empty\"}", VOICE_REFUSED, FAULT_CREDIT, "http_400" },
+	{ 400, "{\"message\":\"Couldn't get assistant\"}", VOICE_REFUSED, FAULT_CONFIG,
+	    "http_400" },
+	{ 400, "not json", VOICE_REFUSED, FAULT_CALL, "http_400" },
+	{ 401, "{\"message\":\"Invalid Key\"}", VOICE_REFUSED, FAULT_KEY, "http_401" },
+	{ 402, "", VOICE_REFUSED, FAULT_CREDIT, "http_402" },
+	{ 403, "", VOICE_REFUSED, FAULT_KEY, "http_403" },
+	{ 404, "", VOICE_REFUSED, FAULT_CONFIG, "http_404" },
+	{ 405, "", VOICE_REFUSED, FAULT_CONFIG, "http_405" },
+	{ 409, "", VOICE_REFUSED, FAULT_CONFIG, "http_409" },
+	{ 410, "", VOICE_REFUSED, FAULT_CONFIG, "http_410" },
+	{ 422, "", VOICE_REFUSED, FAULT_CALL, "http_422" },
+	{ 429, "{\"message\":\"Too Many Requests\"}", VOICE_REFUSED, FAULT_RATE, "http_429" },
+	{ 429, "{\"detail\":{\"description\":\"Concurrency limit reached\"}}", VOICE_REFUSED,
+	    FAULT_CONCURRENCY, "concurrency" },
+	{ 408, "", VOICE_UNKNOWN, FAULT_NONE, "http_408" },
+	{ 499, "", VOICE_UNKNOWN, FAULT_NONE, "http_499" },
+	{ 500, "{\"message\":\"concurrency\"}", VOICE_UNKNOWN, FAULT_NONE, "http_500" },
+	{ 502, "<html>", VOICE_UNKNOWN, FAULT_NONE, "http_502" },
+	{ 503, "", VOICE_UNKNOWN, FAULT_NONE, "http_503" },
+	{ 504, "", VOICE_UNKNOWN, FAULT_NONE, "http_504" },
+	{ 301, "", VOICE_UNKNOWN, FAULT_NONE, "http_301" },
+	{ 302, "", VOICE_UNKNOWN, FAULT_NONE, "http_302" },
+	{ 303, "", VOICE_UNKNOWN, FAULT_NONE, "http_303" },
+	{ 307, "", VOICE_REFUSED, FAULT_CONFIG, "http_307" },
+	{ 308, "", VOICE_REFUSED, FAULT_CONFIG, "http_308" },
+};
 
 static void
 a_status_says_whether_it_was_dialled(void **state)
 {
 	struct mem *m = *state;
-	static const struct {
-		int status;
-		const char *body;
-		enum voice_result result;
-		enum voice_fault fault;
-		const char *reason;
-	} rows[] = {
-		{ 400, "{\"message\":[\"customer.number must be a valid phone number\"]}", VOICE_REFUSED, FAULT_CALL, "http_400" },
-		{ 400, "{\"message\":\"Over Concurrency Limit\"}", VOICE_REFUSED, FAULT_CONCURRENCY, "concurrency" },
-		{ 400, "{\"message\":\"Your wallet is empty\"}", VOICE_REFUSED, FAULT_CREDIT, "http_400" },
-		{ 400, "{\"message\":\"Couldn't get assistant\"}", VOICE_REFUSED, FAULT_CONFIG, "http_400" },
-		{ 400, "not json", VOICE_REFUSED, FAULT_CALL, "http_400" },
-		{ 401, "{\"message\":\"Invalid Key\"}", VOICE_REFUSED, FAULT_KEY, "http_401" },
-		{ 402, "", VOICE_REFUSED, FAULT_CREDIT, "http_402" },
-		{ 403, "", VOICE_REFUSED, FAULT_KEY, "http_403" },
-		{ 404, "", VOICE_REFUSED, FAULT_CONFIG, "http_404" },
-		{ 405, "", VOICE_REFUSED, FAULT_CONFIG, "http_405" },
-		{ 409, "", VOICE_REFUSED, FAULT_CONFIG, "http_409" },
-		{ 410, "", VOICE_REFUSED, FAULT_CONFIG, "http_410" },
-		{ 422, "", VOICE_REFUSED, FAULT_CALL, "http_422" },
-		{ 429, "{\"message\":\"Too Many Requests\"}", VOICE_REFUSED, FAULT_RATE, "http_429" },
-		{ 429, "{\"detail\":{\"description\":\"Concurrency limit reached\"}}", VOICE_REFUSED, FAULT_CONCURRENCY, "concurrency" },
-		{ 408, "", VOICE_UNKNOWN, FAULT_NONE, "http_408" },
-		{ 499, "", VOICE_UNKNOWN, FAULT_NONE, "http_499" },
-		{ 500, "{\"message\":\"concurrency\"}", VOICE_UNKNOWN, FAULT_NONE, "http_500" },
-		{ 502, "<html>", VOICE_UNKNOWN, FAULT_NONE, "http_502" },
-		{ 503, "", VOICE_UNKNOWN, FAULT_NONE, "http_503" },
-		{ 504, "", VOICE_UNKNOWN, FAULT_NONE, "http_504" },
-		{ 301, "", VOICE_UNKNOWN, FAULT_NONE, "http_301" },
-		{ 302, "", VOICE_UNKNOWN, FAULT_NONE, "http_302" },
-		{ 303, "", VOICE_UNKNOWN, FAULT_NONE, "http_303" },
-		{ 307, "", VOICE_REFUSED, FAULT_CONFIG, "http_307" },
-		{ 308, "", VOICE_REFUSED, FAULT_CONFIG, "http_308" },
-	};
 	struct voice_outcome o;
 	size_t i;
 
-	for (i = 0; i < COUNT(rows); i++) {
-		struct fetch_answer in = { .outcome = FETCH_ANSWERED, .status = rows[i].status, .body = span_of(rows[i].body), .retry_after = 7 };
+	for (i = 0; i < COUNT(answers); i++) {
+		struct fetch_answer in = { .outcome = FETCH_ANSWERED,
+			.status = answers[i].status,
+			.body = span_of(answers[i].body),
+			.retry_after = 7 };
 		voice_refusal(m, &in, &o);
-		if (o.result != rows[i].result || o.fault != rows[i].fault)
-			fail_msg("%d %s: result %d, fault %d", rows[i].status, rows[i].body, (int)o.result, (int)o.fault);
-		assert_string_equal(o.reason, rows[i].reason);
-		assert_int_equal(o.status, rows[i].status);
+		if (o.result != answers[i].result || o.fault != answers[i].fault)
+			fail_msg("%d %s: result %d, fault %d", answers[i].status, answers[i].body,
+			    (int)o.result, (int)o.fault);
+		assert_string_equal(o.reason, answers[i].reason);
+		assert_int_equal(o.status, answers[i].status);
 		assert_int_equal(o.retry_after, 7);
 		assert_null(o.provider_call_id);
 	}
@@ -129,8 +142,11 @@ no_answer_is_a_refusal_only_when_nothing_was_sent(void **state)
 	size_t i, k;
 
 	for (i = 0; i < COUNT(rows) * COUNT(both); i++) {
-		struct fetch_answer in = { .outcome = rows[i / 2].outcome, .status = rows[i / 2].status,
-			.body = SPAN("{\"id\":\"c-1\"}"), .retry_after = -1, .why = "Connection reset" };
+		struct fetch_answer in = { .outcome = rows[i / 2].outcome,
+			.status = rows[i / 2].status,
+			.body = SPAN("{\"id\":\"c-1\"}"),
+			.retry_after = -1,
+			.why = "Connection reset" };
 		k = i % 2;
 		both[k]->dialled(m, &a, &in, &o);
 		assert_int_equal(o.result, rows[i / 2].result);
@@ -145,7 +161,8 @@ static void
 the_providers_words_are_cut_and_never_show_our_key(void **state)
 {
 	struct mem *m = *state;
-	const struct voice_account a = { .api_key = "sk-secret-1", .base_url = "https://p.example" };
+	const struct voice_account a = { .api_key = "sk-secret-1",
+		.base_url = "https://p.example" };
 	struct fetch_answer in = { .outcome = FETCH_ANSWERED, .status = 401, .retry_after = -1 };
 	struct voice_outcome o;
 

@@ -72,7 +72,7 @@ def makefile_lists(tree):
     for name in tree.names(wanted):
         if name not in listed:
             yield f"Makefile.am: {name} is not listed"
-    for name in tree.names(r"handlers/.*\.c|tests/.*/(test|fuzz)_\w+\.c"):
+    for name in tree.names(r"handlers/.*\.c|tests/.*/(test|fuzz)_\w+\.c|tests/bench/.*\.c"):
         if name[:-2] not in listed:
             yield f"Makefile.am: {name[:-2]} is not listed"
 

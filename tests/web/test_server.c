@@ -6,9 +6,10 @@
 #include "child.h"
 
 #include <dirent.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -75,6 +76,7 @@ static const struct server program = { "program", routes, COUNT(routes), .option
 
 static char dir[64], path[96], log_path[96];
 static int listener;
+static pid_t running; /* what start started last and finish did not see end */
 
 static int
 set_up(void **state)
@@ -108,18 +110,35 @@ start(const char *threads)
 	const char *variables[] = { threads, "DATABASE_URL=", NULL };
 	char *argv[] = { (char *)(uintptr_t)program.name, NULL };
 	pid_t pid;
+	int log;
 
 	fflush(NULL);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		/* A test that fails leaves nothing behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		child_environment(variables);
 		dup2(listener, STDIN_FILENO);
 		close(listener);
-		assert_non_null(freopen(log_path, "w", stderr));
+		log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		if (dup2(log, STDERR_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0)
+			_exit(99);
 		exit(server_main(1, argv, &program));
 	}
+	running = pid;
 	return pid;
+}
+
+/* After each test, also one that failed. */
+static int
+end_running(void **state)
+{
+	(void)state;
+	if (running > 0 && kill(running, SIGKILL) == 0)
+		waitpid(running, NULL, 0);
+	running = 0;
+	return 0;
 }
 
 /* Ends it and returns its exit status. */
@@ -130,6 +149,7 @@ finish(pid_t pid)
 
 	kill(pid, SIGTERM);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	running = running == pid ? 0 : running;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -433,14 +453,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bodies_come_through_whole),
-		cmocka_unit_test(a_body_over_the_limit_is_refused_with_and_without_length),
-		cmocka_unit_test(threads_serve_at_once),
-		cmocka_unit_test(a_request_in_hand_is_finished_and_a_successor_takes_over),
-		cmocka_unit_test(broken_peers_do_no_harm),
-		cmocka_unit_test(quiet_is_told_once_after_requests),
-		cmocka_unit_test(own_options_and_wrong_settings),
-		cmocka_unit_test(status_knows_the_newest_migration),
+		cmocka_unit_test_teardown(bodies_come_through_whole, end_running),
+		cmocka_unit_test_teardown(a_body_over_the_limit_is_refused_with_and_without_length, end_running),
+		cmocka_unit_test_teardown(threads_serve_at_once, end_running),
+		cmocka_unit_test_teardown(a_request_in_hand_is_finished_and_a_successor_takes_over, end_running),
+		cmocka_unit_test_teardown(broken_peers_do_no_harm, end_running),
+		cmocka_unit_test_teardown(quiet_is_told_once_after_requests, end_running),
+		cmocka_unit_test_teardown(own_options_and_wrong_settings, end_running),
+		cmocka_unit_test_teardown(status_knows_the_newest_migration, end_running),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

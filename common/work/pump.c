@@ -1,0 +1,340 @@
+/*
+ * pump.c - the rounds of a turn: settle what came back, take what is due, wait for the next of
+ * both.
+ */
+#include "work/pump.h"
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/log.h"
+#include "base/poke.h"
+#include "base/settings.h"
+#include "lib/crypto.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	ROUND_MEM_MAX = 64 * 1024 * 1024,
+	TURN_MEM_MAX = 1024 * 1024,
+	UPKEEP_MS = 1000,
+	UPKEEP_FULL_MS = 60000,
+	FAILED_MS = 500
+};
+
+/* When what is looked at next, on the steady clock. */
+struct rounds {
+	int64_t end;      /* of the waiting */
+	int64_t claim_at; /* next claim */
+	int64_t gap;      /* until the claim after a vain one */
+	int64_t look_at, upkeep_at, full_at;
+	int poke_fd, stop_fd;
+	bool stopping;
+};
+
+static int64_t
+earliest(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int
+pump_open(struct pump *p, struct db *db)
+{
+	char id[37] = "";
+
+	*p = (struct pump){ .db = db,
+		.results = TEXT(PUMP_JSON_MAX),
+		.findings = TEXT(PUMP_JSON_MAX),
+		.waiting = TEXT(65536),
+		.hangups = TEXT(65536) };
+	if (ctx_init(&p->c, ROUND_MEM_MAX) == -1)
+		return -1;
+	p->turn = mem_new(TURN_MEM_MAX);
+	p->fetch = fetch_new(PUMP_LIVE_MAX + PUMP_LOOKS_MAX);
+	if (!p->turn || !p->fetch || crypto_uuid(id) == -1) {
+		pump_close(p);
+		return -1;
+	}
+	snprintf(p->worker, sizeof(p->worker), "%ld-%.8s", (long)getpid(), id);
+	return 0;
+}
+
+void
+pump_close(struct pump *p)
+{
+	fetch_free(p->fetch);
+	mem_free(p->turn);
+	text_clear(&p->results);
+	text_clear(&p->findings);
+	text_clear(&p->waiting);
+	text_clear(&p->hangups);
+	ctx_free(&p->c);
+}
+
+int
+pump_run(struct pump *p, int flags, const struct db_step *steps, size_t n)
+{
+	char words[256];
+
+	fail_clear(&p->c);
+	if (db_run(&p->c, p->db, flags, steps, n) == 0)
+		return 0;
+	p->counts.failures++;
+	log_line(LOG_ERROR, "event=db_failed stmt=%s code=%s why=%s", steps[0].stmt->name,
+	    p->c.failure.code,
+	    log_quote(p->c.failure.log ? p->c.failure.log : p->c.failure.detail, words,
+		sizeof(words)));
+	return -1;
+}
+
+const struct json *
+pump_json(struct pump *p, const struct db_stmt *stmt, const struct span *params, size_t n)
+{
+	struct db_rows rows = { 0 };
+	struct db_step step = { stmt, params, n, &rows };
+	const struct json *j = NULL;
+	struct span text;
+
+	if (pump_run(p, DB_REPEATABLE, &step, 1) == -1)
+		return NULL;
+	text = db_value(&rows, 0, 0);
+	if (!text.data ||
+	    json_read(p->c.mem, text.data, text.len, JSON_DEPTH_PROVIDER, &j) != JSON_OK) {
+		log_line(LOG_ERROR, "event=db_answer_unreadable stmt=%s", stmt->name);
+		p->counts.failures++;
+		return NULL;
+	}
+	return j;
+}
+
+/* ---- a round ------------------------------------------------------------ */
+
+/* Reads all that was answered and records it.  True when something came back. */
+static bool
+round_settle(struct pump *p)
+{
+	struct fetch_answer a;
+	bool any = false;
+
+	while (fetch_next(p->fetch, &a)) {
+		struct job *j = a.tag;
+		any = true;
+		if (j->kind == JOB_DIAL)
+			dial_answered(p, j, &a);
+		else if (j->kind == JOB_LOOK)
+			look_answered(p, j, &a);
+		else
+			hangup_answered(p, j, &a);
+	}
+	dial_record(p);
+	look_record(p);
+	hangup_record(p);
+	return any;
+}
+
+static void
+widen_gap(struct rounds *r)
+{
+	int64_t quiet = setting_int(SET_HOOKSWITCH_PUMP_QUIET_MS);
+
+	r->gap = earliest(r->gap * 2, quiet);
+}
+
+/* Takes calls as long as there are some.  A vain try makes the next one wait longer, up to the
+ * quiet interval: somebody pokes when there is news. */
+static int
+round_claim(struct pump *p, struct rounds *r, int64_t now)
+{
+	int n;
+
+	if (r->stopping || now < r->claim_at)
+		return 0;
+	n = dial_claim(p);
+	dial_record(p);
+	if (n > 0) {
+		r->gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS);
+		r->claim_at = now;
+		return n;
+	}
+	widen_gap(r);
+	r->claim_at = now + (n == -1 ? FAILED_MS : r->gap);
+	return n;
+}
+
+static int
+round_look(struct pump *p, struct rounds *r, int64_t now)
+{
+	int n, h;
+
+	if (r->stopping || now < r->look_at)
+		return 0;
+	n = look_claim(p);
+	h = hangup_claim(p);
+	look_record(p);
+	r->look_at = now + (n > 0 || h > 0 ? 0 : setting_int(SET_HOOKSWITCH_PUMP_QUIET_MS));
+	return n == -1 || h == -1 ? -1 : n + h;
+}
+
+static int
+round_upkeep(struct pump *p, struct rounds *r, int64_t now)
+{
+	bool full = now >= r->full_at;
+
+	if (r->stopping || now < r->upkeep_at)
+		return 0;
+	r->upkeep_at = now + UPKEEP_MS;
+	if (full)
+		r->full_at = now + UPKEEP_FULL_MS;
+	return upkeep_run(p, full);
+}
+
+/* One cheap question saves all others while nothing is due.  Somebody who pokes is believed. */
+static void
+round_rest(struct pump *p, struct rounds *r, int64_t now)
+{
+	if (r->stopping || r->claim_at == 0 || now < earliest(r->claim_at, r->look_at))
+		return;
+	if (upkeep_due(p) != 0)
+		return;
+	widen_gap(r);
+	r->claim_at = r->look_at = now + r->gap;
+}
+
+/* ---- a turn --------------------------------------------------------------- */
+
+/* Waits for an answer, a poke, the end, or the next thing that is due. */
+static void
+turn_wait(struct pump *p, struct rounds *r, int64_t now)
+{
+	int fds[2] = { r->poke_fd, r->stopping ? -1 : r->stop_fd };
+	int64_t until = earliest(earliest(r->claim_at, r->look_at), r->upkeep_at);
+	bool ready[2] = { false, false };
+	size_t n = 0, at_poke = 2, at_stop = 2;
+	int list[2];
+
+	if (r->stopping)
+		until = now + 1000;
+	else if (r->end > now)
+		until = earliest(until, r->end);
+	if (fds[0] != -1) {
+		at_poke = n;
+		list[n++] = fds[0];
+	}
+	if (fds[1] != -1) {
+		at_stop = n;
+		list[n++] = fds[1];
+	}
+	fetch_wait(p->fetch, until > now ? (int)(until - now) : 0, list, n, ready);
+	if (at_stop < n && ready[at_stop])
+		r->stopping = true;
+	if (at_poke < n && ready[at_poke]) {
+		poke_drain(r->poke_fd);
+		r->claim_at = r->look_at = 0;
+		r->gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS);
+	}
+}
+
+/* One round; false when the turn is over. */
+static bool
+turn_round(struct pump *p, struct rounds *r)
+{
+	int64_t now = clock_steady_ms();
+	bool settled = round_settle(p);
+	int claimed, looked;
+
+	if (settled)
+		r->claim_at = earliest(r->claim_at, now);
+	if (round_upkeep(p, r, now) == -1)
+		r->upkeep_at = now + FAILED_MS;
+	round_rest(p, r, now);
+	looked = round_look(p, r, now);
+	claimed = round_claim(p, r, now);
+	ctx_reset(&p->c);
+	if (claimed > 0 || looked > 0)
+		return true;
+	if (fetch_live(p->fetch) == 0 && !p->done && (r->stopping || clock_steady_ms() >= r->end))
+		return false;
+	/* Without a database a turn does not insist: its successor tries again. */
+	if (r->stopping && fetch_live(p->fetch) == 0)
+		return false;
+	turn_wait(p, r, clock_steady_ms());
+	return true;
+}
+
+static const char *
+turn_summary(struct pump *p, const char *note, int64_t began)
+{
+	const struct pump_counts *n = &p->counts;
+
+	return mem_printf(p->turn,
+	    "{\"claimed\":%" PRId64 ",\"accepted\":%" PRId64 ",\"refused\":%" PRId64
+	    ",\"unknown\":%" PRId64 ",\"looked\":%" PRId64 ",\"hung_up\":%" PRId64
+	    ",\"expired\":%" PRId64 ",\"swept\":%" PRId64 ",\"sealed\":%" PRId64
+	    ",\"failures\":%" PRId64
+	    ",\"waiting\":%s,\"message\":\"%s\",\"seconds\":%.3f,\"results\":[%s]}",
+	    n->claimed, n->accepted, n->refused, n->unknown, n->looked, n->hung_up, n->expired,
+	    n->swept, n->sealed, n->failures, p->waiting.len > 0 ? p->waiting.data : "{}", note,
+	    (double)(clock_steady_ms() - began) / 1000, text_str(&p->results));
+}
+
+/* Why a turn did nothing, in words. */
+static const char *
+turn_note(const struct pump *p)
+{
+	if (p->counts.claimed > 0)
+		return "Calls were dialled.";
+	if (p->counts.failures > 0)
+		return "The database did not answer as it should; see the log.";
+	if (p->waiting.len > 0 && strstr(p->waiting.data, "capacity"))
+		return "Maximum concurrent calls reached.";
+	if (p->waiting.len > 0 && strcmp(p->waiting.data, "{}") != 0)
+		return "Calls are waiting; see waiting.";
+	return "No calls to process.";
+}
+
+/* Listens for pokes; without them the turn finds by itself what is due.  False when another turn of
+ * this host listens: this one need not stay then. */
+static bool
+turn_listen(struct rounds *r)
+{
+	char words[100];
+
+	r->poke_fd = poke_open("pump");
+	if (r->poke_fd != -1 || errno == EADDRINUSE)
+		return r->poke_fd != -1;
+	log_line(LOG_WARN, "event=poke_unheard why=%s",
+	    log_quote(strerror(errno), words, sizeof(words)));
+	return true;
+}
+
+const char *
+pump_turn(struct pump *p, int64_t wait_ms, int stop_fd)
+{
+	int64_t began = clock_steady_ms();
+	struct rounds r = { .end = began + wait_ms,
+		.stop_fd = stop_fd,
+		.poke_fd = -1,
+		.gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS) };
+	const char *note = NULL;
+
+	mem_reset(p->turn);
+	p->counts = (struct pump_counts){ 0 };
+	p->nresults = 0;
+	text_empty(&p->waiting);
+	text_empty(&p->results);
+	if (wait_ms > 0 && !turn_listen(&r)) {
+		r.end = began;
+		note = "Another turn waits on this host; this one did what was due.";
+	}
+	while (turn_round(p, &r))
+		;
+	crash_point(turn_end);
+	upkeep_count(p);
+	if (r.poke_fd != -1)
+		poke_close("pump", r.poke_fd);
+	ctx_reset(&p->c);
+	return turn_summary(p, note ? note : turn_note(p), began);
+}

@@ -1,0 +1,121 @@
+"""Nothing to do: memory of all programs with their database connections; and how soon a program answers."""
+
+import os
+import socket
+import statistics
+import struct
+import subprocess
+import threading
+import time
+
+import measure
+from stack import PROGRAMS
+
+MEMORY_AIM, START_AIM, STARTS = 50, 40, 7
+NAMES = ("memory-pss", "start")
+WEBHOOK = b'{"message":{"type":"hang","timestamp":1789999918123,"call":{"id":"bench"}}}'
+
+
+def requests_of(stack):
+    """One request for each program that makes it ask the database: method, path, headers, body."""
+    org = stack.bench_org
+    bearer = {"AUTHORIZATION": f"Bearer {stack.token('alice')}"}
+    internal = {"AUTHORIZATION": f"Bearer {stack.secrets['internal']}"}
+    return {
+        "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
+        "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
+        "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", {}, WEBHOOK),
+        "queue-pump": ("POST", "/internal/queue-pump", internal, b""),
+        "status": ("GET", "/readyz", {}, b""),
+    }
+
+
+# ---- FastCGI, as much as one request needs ---------------------------------------
+
+
+def record(kind, data):
+    """One record of request 1."""
+    return struct.pack("!BBHHBx", 1, kind, 1, len(data), 0) + data
+
+
+def pair(name, value):
+    """A parameter."""
+    words = [word.encode() for word in (name, value)]
+    return b"".join(struct.pack("!I", len(w) | 1 << 31) for w in words) + b"".join(words)
+
+
+def fastcgi(method, path, headers, body):
+    """The bytes of a whole request."""
+    params = {"REQUEST_METHOD": method, "REQUEST_URI": path, "QUERY_STRING": path.partition("?")[2],
+              "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json", "REMOTE_ADDR": "127.0.0.1",
+              **{f"HTTP_{name}": value for name, value in headers.items()}}
+    text = b"".join(pair(*item) for item in params.items())
+    return b"".join((record(1, struct.pack("!HB5x", 1, 0)), record(4, text), record(4, b""),
+                     *((record(5, body),) if body else ()), record(5, b"")))
+
+
+def first_answer(stack, name, request):
+    """Milliseconds from exec until a new process of the program has answered whole."""
+    path = stack.run / "bench.sock"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(path))
+        listener.listen(8)
+        client.connect(str(path))
+        client.sendall(fastcgi(*request))
+        since = time.perf_counter()
+        program = subprocess.Popen([stack.build / "handlers" / name], stdin=listener, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=stack.environment())
+        answer = b""
+        while chunk := client.recv(65536):
+            answer += chunk
+        took = (time.perf_counter() - since) * 1000
+        program.terminate()
+        program.wait(10)
+    assert b"Status: " in answer and b"Status: 5" not in answer, f"{name}: {answer[:500]!r}"
+    return took
+
+
+def starts(stack):
+    """The slowest program, and each."""
+    rows = []
+    for name in PROGRAMS:
+        request = requests_of(stack)[name]
+        first_answer(stack, name, request)
+        took = [first_answer(stack, name, request) for _ in range(STARTS)]
+        rows.append(measure.less_is_better(f"start-{name}", took, [START_AIM]))
+    yield measure.less_is_better("start", [max(row.value for row in rows)], [START_AIM])
+    yield from rows
+
+
+# ---- memory ------------------------------------------------------------------------
+
+
+def memory(stack):
+    """Each program has answered once and keeps its connection; a pump waits."""
+    pump = threading.Thread(target=stack.pump_ask, kwargs={"wait": 5})
+    pump.start()
+    for name, (method, path, headers, body) in requests_of(stack).items():
+        if name != "queue-pump":
+            words = {k.replace("_", "-"): v for k, v in headers.items()}
+            stack.anybody().ask(method, path, body or None, headers=words)
+    time.sleep(1)
+    programs = [pid for name in PROGRAMS for pid in measure.tree(stack.programs[name].program_pid())]
+    servers = measure.backends(stack)
+    parts = [[measure.proportional_memory(pid) for pid in pids] for pids in (programs, servers)]
+    measure.note(f"memory-pss: {len(programs)} programs {sum(parts[0]):.1f} MiB, "
+                 f"{len(servers)} connections {sum(parts[1]):.1f} MiB")
+    pump.join()
+    return measure.less_is_better("memory-pss", [statistics.fsum(parts[0] + parts[1])], [MEMORY_AIM])
+
+
+def run(new_stack, wanted, _rounds):
+    """The rows of memory and of starts."""
+    assert os.path.exists("/proc/self/smaps_rollup"), "the kernel does not tell proportional memory"
+    with new_stack() as stack:
+        stack.bench_org = stack.user("alice").organization
+        stack.provider("vapi"), stack.template(("vapi",))
+        if "memory-pss" in wanted:
+            yield memory(stack)
+        if "start" in wanted:
+            yield from starts(stack)

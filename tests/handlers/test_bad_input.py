@@ -1,0 +1,266 @@
+"""Bad input to every route of every program: what the programs say of themselves (--describe) drives these tests.
+
+The right 4xx in the one shape, nothing stored, no 500, no program that ended.
+"""
+
+import json
+import re
+import uuid
+
+import pytest
+
+from stack import BOTH_WAYS, PROGRAMS
+from stack_client import Client, b64, problem, raw_request, sign_token, user_claims
+
+pytestmark = BOTH_WAYS
+
+GOOD = {"string": "x", "e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01T00:00:00Z", "int": 1,
+        "object": {"a": 1}, "uuid": "11111111-1111-4111-8111-111111111111"}
+NO_TEXT = [1, True, [], {}, 0.5]
+WRONG = {
+    "string": [*NO_TEXT, "a\0b", "\ud800"],
+    "e164": [*NO_TEXT, "", "123", "15550001234", "+0555000123", "+1555", "+1555000123456789", "+1555 0001234",
+             "+155500٣1234", "+15550001234\n", "+15550001234;ext=1"],
+    "uuid": [*NO_TEXT, "", "x", "11111111-1111-4111-8111-11111111111", "11111111-1111-4111-8111-1111111111111",
+             "11111111-1111-4111-8111-11111111111g", " 11111111-1111-4111-8111-111111111111"],
+    "email": [*NO_TEXT, "", "ann", "@example.com", "ann@", "a b@example.com", "ann@exam\0ple.com"],
+    "time": [*NO_TEXT, "", "now", "infinity", "epoch", "tomorrow", "2099-01-01", "2099-01-01T00:00:00",
+             "2099-13-01T00:00:00Z", "2099-02-30T00:00:00Z", "2099-01-01T25:00:00Z", "99999-01-01T00:00:00Z",
+             "2099-01-01T00:00:00+99:00"],
+    "int": ["", "x", "1", True, [], {}, 1.5, 1e40, 10 ** 30],
+    "object": [1, "x", True, []],
+    "array": [1, "x", True, {}, [1], [None], ["x"], [[]]],
+    "enum": [1, "", "x"],
+    "cursor": [1, "", "!"],
+}
+
+
+def numbers_beyond(field):
+    """Values just outside of a field's bounds."""
+    low, high = field.get("min"), field.get("max")
+    if field["type"] == "string" and high:
+        return ["x" * (high + 1), "ü" * (high + 1)]
+    if field["type"] == "int":
+        return [value for value in (low is not None and low - 1, high is not None and high + 1)
+                if value is not False]
+    return []
+
+
+@pytest.fixture
+def routes(stack):
+    """All routes of all programs."""
+    found = []
+    for name in PROGRAMS:
+        described = stack.run_program(name, "--describe")
+        assert described.returncode == 0, described.stderr
+        found += [{**route, "program": name} for route in json.loads(described.stdout)["routes"]]
+    assert len(found) >= 17
+    return found
+
+
+@pytest.fixture
+def ground(stack, alice):
+    """A provider, a template, and a proof at the end: nothing was stored, nothing ended, nothing was a 500."""
+    stack.provider("vapi")
+    stack.template(id=GOOD["uuid"])
+    pids = {name: program.pid for name, program in stack.programs.items()}
+    logs = {log: log.stat().st_size for log in stack.folder.glob("*.log")}
+    yield alice
+    for table in ("calls", "call_queue", "idempotency_keys", "webhook_events", "webhook_event_keys"):
+        assert stack.count(table) == 0, f"{table} holds something"
+    assert {name: program.pid for name, program in stack.programs.items() if program.alive} == pids
+    for log in stack.folder.glob("*.log"):
+        with open(log, encoding="utf-8", errors="replace") as file:
+            file.seek(logs.get(log, 0))
+            assert not re.search(r"status=5\d\d", file.read()), log
+
+
+def path_of(route, **values):
+    """The route's path with its parameters filled in."""
+    return re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], GOOD["uuid"]), route["path"])
+
+
+def body_of(fields):
+    """A body that is as it should be."""
+    return {f["name"]: [body_of(f["fields"])] if f["type"] == "array" else GOOD[f["type"]]
+            for f in fields if f["in"] == "body" and (f["required"] or f["type"] != "time")}
+
+
+def api_routes(routes, method=None):
+    """Routes for people, of one method."""
+    return [r for r in routes if r["access"] == "api" and method in (None, r["method"])]
+
+
+def named(answer, field):
+    """A 400 that names the field, and only it."""
+    body = problem(answer, 400, "bad_fields")
+    assert {e["field"] for e in body["errors"]} == {field}, body
+    assert all(e["code"] and e["detail"] for e in body["errors"]), body
+
+
+def test_a_wrong_member_of_a_body_is_named(ground, routes):
+    tried = 0
+    for route in api_routes(routes, "POST"):
+        for field in (f for f in route["fields"] if f["in"] == "body"):
+            values = WRONG[field["type"]] + numbers_beyond(field)
+            for value in values + ([None] if field["required"] else []):
+                body = json.dumps({**body_of(route["fields"]), field["name"]: value}).encode()
+                answer = ground.ask("POST", path_of(route), body)
+                tried += 1
+                if b"\\u0000" in body or b"\\ud800" in body or value == 10 ** 30:
+                    problem(answer, 400, "bad_json")
+                    continue
+                found = problem(answer, 400, "bad_fields")
+                assert {e["field"].split(".")[0] for e in found["errors"]} == {field["name"]}, (body, found)
+    assert tried > 150
+
+
+def test_a_wrong_member_of_an_item_is_named_with_its_place(ground, routes):
+    for route in api_routes(routes, "POST"):
+        for array in (f for f in route["fields"] if f.get("fields")):
+            good = body_of(array["fields"])
+            for field in array["fields"]:
+                bad = {**good, field["name"]: (WRONG[field["type"]][:1] + numbers_beyond(field))[-1]}
+                answer = ground.ask("POST", path_of(route), {array["name"]: [good, bad]})
+                named(answer, f"{array['name']}.1.{field['name']}")
+            named(ground.ask("POST", path_of(route), {array["name"]: [good, {**good, "x": 1}]}),
+                  f"{array['name']}.1.x")
+
+
+def test_missing_and_unknown_members_are_named(ground, routes):
+    for route in api_routes(routes, "POST"):
+        good = body_of(route["fields"])
+        for field in (f for f in route["fields"] if f["in"] == "body" and f["required"]):
+            body = {name: value for name, value in good.items() if name != field["name"]}
+            named(ground.ask("POST", path_of(route), body), field["name"])
+        for name in ("x", "organization_id", "status", "user_id", "id", "", "x" * 5000, "ü\u2028"):
+            body = problem(ground.ask("POST", path_of(route), {**good, name: 1}), 400, "bad_fields")
+            assert len(body["errors"]) == 1 and body["errors"][0]["code"] == "unknown", body
+
+
+def test_a_body_that_is_no_json_object_is_refused(ground, routes):
+    deep = [b"[" * n + b"]" * n for n in (100, 100000)] + [b'{"a":' * n + b"1" + b"}" * n for n in (100, 30000)]
+    for route in api_routes(routes, "POST"):
+        good = json.dumps(body_of(route["fields"])).encode()
+        for body in [b"null", b"1", b'"x"', b"[]", b"x", b"{", b"{]", b'{"a":1,}', b"{'a':1}", good + b"x", good + good,
+                     b"\xef\xbb\xbf" + good, b'{"metadata":1,"metadata":2}', b'{"a":"\xff"}', b'{"a":"\xc0\x80"}',
+                     b'{"a":"\xed\xa0\x80"}', b'{"a":"\\u0000"}', b'{"a\\u0000b":1}', b'{"a":"\\ud800"}', b"\0", b"{}\0",
+                     b'{"a":"\0"}', b'{"a":01}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":1e}', b'{"a":"\n"}',
+                     b"{" + b" " * 1000, b'{"a":/**/1}', good.decode().encode("utf-16"), *deep]:
+            found = problem(ground.ask("POST", path_of(route), body), 400)
+            assert found["code"] in ("bad_json", "json_too_deep"), (body[:50], found)
+
+
+def test_a_body_of_another_type_is_refused(ground, routes):
+    for route in api_routes(routes, "POST"):
+        body = json.dumps(body_of(route["fields"]) or {"x": 1}).encode()
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application/json; charset=latin1",
+                     "multipart/form-data; boundary=x", "", "application/problem+json"):
+            answer = ground.ask("POST", path_of(route), body, headers={"Content-Type": kind})
+            problem(answer, 415, "unsupported_media_type")
+
+
+def test_a_body_that_is_too_large_is_refused_by_the_program_and_by_nginx(ground, routes):
+    for route in (r for r in routes if r["method"] == "POST" and r["access"] == "api"):
+        for size in (route["body_max"] + 1, 3 * 1024 * 1024):
+            problem(ground.ask("POST", path_of(route), b'{"a":"' + b"x" * size + b'"}'), 413, "too_large")
+
+
+def test_a_body_whose_length_is_a_lie_harms_nobody(stack, ground, routes):
+    for route in api_routes(routes, "POST"):
+        head = (f"POST {path_of(route)} HTTP/1.1\r\nHost: x\r\nAuthorization: {ground.headers['Authorization']}\r\n"
+                "Content-Type: application/json\r\nConnection: close\r\n")
+        for lie in ("Content-Length: -1", "Content-Length: x", "Content-Length: 1\r\nContent-Length: 2",
+                    "Content-Length: 99999999999999999999"):
+            answer = raw_request(stack.url, f"{head}{lie}\r\n\r\n{{}}".encode())
+            assert re.match(rb"HTTP/1.1 4(00|13) ", answer), (lie, answer[:200])
+        chunked = raw_request(stack.url, f"{head}Transfer-Encoding: chunked\r\n\r\n3\r\n{{]x\r\n0\r\n\r\n".encode())
+        assert chunked.startswith(b"HTTP/1.1 400 ") and b'"bad_json"' in chunked, chunked[:300]
+        break
+
+
+def test_wrong_query_parameters_are_named(ground, routes):
+    for route in api_routes(routes, "GET"):
+        path = path_of(route)
+        for field in (f for f in route["fields"] if f["in"] == "query" and f["type"] != "cursor"):
+            wrong = [w for w in WRONG[field["type"]] if isinstance(w, str) and "\0" not in w and "\ud800" not in w]
+            wrong = [w for w in wrong if w != "1" or field["type"] != "int"] + numbers_beyond(field) + ["0x1", "1 ", " 1"]
+            for value in wrong:
+                answer = ground.ask("GET", path, params={field["name"]: value})
+                named(answer, field["name"])
+            named(ground.ask("GET", f"{path}?{field['name']}=1&{field['name']}=1"), field["name"])
+            for bytes_ in ("%00", "%zz", "%", "%ff", "a%00b", "%c0%80"):
+                found = problem(ground.ask("GET", f"{path}?{field['name']}={bytes_}"), 400)
+                assert found["code"] in ("bad_fields", "bad_request", "bad_path"), found
+        for query in ("x=1", "organization_id=" + GOOD["uuid"], "limit[]=1", "x"):
+            assert problem(ground.ask("GET", f"{path}?{query}"), 400, "bad_fields")["errors"][0]["code"] == "unknown"
+
+
+def test_wrong_paths_are_refused(stack, ground, routes):
+    for route in (r for r in routes if "{" in r["path"]):
+        name = re.search(r"\{(\w+)\}", route["path"])[1]
+        for value, statuses in [("x", (400,)), ("%00", (400,)), ("a%00b", (400,)), ("%2F", (400,)), ("%ff", (400,)),
+                                ("%zz", (400,)), ("..", (400, 404)), ("%2e%2e", (400, 404)), ("x" * 4000, (400,)),
+                                ("*", (400,)), (GOOD["uuid"] + "%20", (400,)), (GOOD["uuid"] + "/x/y", (404,))]:
+            head = (f"{route['method']} {path_of(route, **{name: value})} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    f"Authorization: {ground.headers['Authorization']}\r\nContent-Length: 0\r\n\r\n")
+            answer = raw_request(stack.url, head.encode())
+            status = int(answer.split(b" ", 2)[1])
+            # A path that is no route at all may be answered before a signature is looked at.
+            allowed = statuses if route["access"] == "api" else (*statuses, 401, 404)
+            assert status in allowed, (route["path"], value, answer[:300])
+            if status != 400 or b"nginx" not in answer:
+                body = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+                assert body["status"] == status and body["code"], answer
+
+
+def test_other_methods_are_refused_with_the_right_ones_named(ground, routes):
+    paths = {}
+    for route in routes:
+        paths.setdefault(path_of(route), set()).add(route["method"])
+    for path, methods in paths.items():
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "BREW"):
+            if method in methods or (method == "HEAD" and "GET" in methods):
+                continue
+            answer = ground.ask(method, path)
+            assert answer.status_code == 405, (method, path, answer.status_code)
+            if method != "HEAD":
+                problem(answer, 405, "method_not_allowed")
+            if method not in ("TRACE",):
+                allowed = set(answer.headers["Allow"].split(", "))
+                assert methods <= allowed and "OPTIONS" in allowed and method not in allowed, answer.headers
+        options = ground.ask("OPTIONS", path)
+        assert (options.status_code, options.content) == (204, b"") and methods <= set(options.headers["Allow"].split(", "))
+
+
+def test_a_token_that_is_not_good_opens_nothing(stack, ground, routes):
+    claims, secret = user_claims("alice"), stack.secrets["jwt"]
+    good = sign_token(secret, claims)
+    head, payload, signature = good.split(".")
+    none = ".".join([b64(b'{"alg":"none","typ":"JWT"}'), payload, ""])
+    tokens = {
+        "token_invalid": [
+            "x", "a.b.c", "..", "", good[:-2], good + "x", f"{head}.{payload}.", f"{head}.{payload}", none,
+            f"{head}.{b64(json.dumps({**claims, 'sub': str(uuid.uuid4())}).encode())}.{signature}",
+            sign_token("another secret", claims), sign_token("", claims),
+            sign_token(secret, claims, {"alg": "HS512", "typ": "JWT"}), sign_token(secret, claims, {"typ": "JWT"}),
+            sign_token(secret, user_claims("alice", exp=None)), sign_token(secret, user_claims("alice", sub="alice")),
+            sign_token(secret, user_claims("alice", role="hookswitch_pump")), "x" * 7000, "\xff\xfe"],
+        "token_expired": [sign_token(secret, user_claims("alice", exp=1000000000))],
+        "api_key_invalid": ["hsk_", "hsk_x", "hsk_" + "x" * 40, "hsk_" + "x" * 1000],
+    }
+    route = next(r for r in api_routes(routes, "POST") if r["path"] == "/api/v1/calls")
+    for code, words in tokens.items():
+        for word in words:
+            who = Client(stack.url, {"Authorization": f"Bearer {word}".encode("latin1")})
+            answer = who.ask("POST", route["path"], body_of(route["fields"]))
+            body = problem(answer, 401)
+            assert body["code"] in (code, "unauthenticated") if not word else body["code"] == code, (word[:80], body)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    problem(Client(stack.url, {"Authorization": "Bearer " + "x" * 20000}).ask("GET", "/api/v1/calls"), 400, "bad_request")
+    for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": good}, {"X-API-Key": ""}):
+        found = problem(Client(stack.url, headers).ask("GET", "/api/v1/calls"), 401)
+        assert found["code"] in ("unauthenticated", "api_key_invalid")
+    for route in api_routes(routes):
+        problem(stack.anybody().ask(route["method"], path_of(route), b"{" if route["method"] == "POST" else None), 401,
+                "unauthenticated")
