@@ -276,6 +276,10 @@ begin
     end loop;
     if cardinality(v_calls) > 0 then
         ids := public.assignments_make(v_calls, v_provs, p_worker, p_lease_seconds);
+    elsif cardinality(v_cand) = 0 and cardinality(v_closed) > 0 and waiting = '{}' then
+        -- There are ready rows on open routes, and none that may go: the whole line is of organizations that were full from the start.
+        waiting := jsonb_build_object('organization_capacity', cardinality(v_closed));
+        perform public.queue_explain(v_routes, 'organization_capacity');
     end if;
 end
 $$;

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from stack_process import environment, wait_until
+from stack_process import environment, running, wait_until
 
 OPTIONS = "-c listen_addresses='' -c shared_buffers=64MB -c max_connections=100 -c logging_collector=off"
 
@@ -46,14 +46,16 @@ class Cluster:
     def kill(self):
         """kill -9 of the postmaster and all its children, as a power cut would; nothing is said to anybody."""
         pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
+        pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        for each in pids:
             try:
                 os.kill(each, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        wait_until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2],
-                   what="the postmaster's end")
+        wait_until(lambda: not any(running(each) for each in pids), what="the end of PostgreSQL")
+        # A dead process that nobody has collected yet still has its number: PostgreSQL would take it for alive.
+        for lock in (self.data / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
+            lock.unlink()
 
     def __enter__(self):
         self.start()

@@ -78,8 +78,10 @@ def test_an_organization_at_its_cap_waits_and_holds_up_nobody_else(stack, alice,
     stack.sql("update organizations set max_concurrent_calls = 2 where id = %s", alice.organization)
     stack.sandbox.settings(durations={"in_progress": 600})
     alices, bobs = stack.schedule(10, alice, template, priority=0), stack.schedule(3, bob, template)
-    summary = stack.pump()
-    assert summary["claimed"] == 5 and summary["waiting"] == {"organization_capacity": 1}
+    assert stack.pump()["claimed"] == 5
+    idle = stack.pump()
+    assert (idle["claimed"], idle["waiting"], idle["message"]) == (0, {"organization_capacity": 1},
+                                                                   "Maximum concurrent calls reached.")
     live = [str(a.call_id) for a in stack.sql("select call_id from call_assignments where state = 'accepted'")]
     assert sorted(live) == sorted(alices[:2] + bobs)
     assert alice.get(f"/api/v1/calls/{alices[2]}")["admission"] == "organization_capacity"
