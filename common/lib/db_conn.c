@@ -71,9 +71,16 @@ conn_words(const char *message, char why[DB_WORDS_MAX])
 }
 
 /* The server gives up by itself what nobody waits for any more.  A shorter limit of the role or the
- * database stays. */
+ * database stays.
+ *
+ * Who works under a role runs the same few statements on single rows, all day, over tables that may
+ * have been empty when they were planned: such a plan must use the indexes all the same, and must
+ * not be made anew each time because a table has partitions. */
 const char *const conn_session_sql =
-    "select case when $1::text <> '' then set_config('role', $1::text, $3::text::boolean) end,"
+    "select case when $1::text <> '' then set_config('role', $1::text, $3::text::boolean)"
+    " || set_config('plan_cache_mode', 'force_generic_plan', $3::text::boolean)"
+    " || set_config('enable_seqscan', 'off', $3::text::boolean)"
+    " || set_config('jit', 'off', $3::text::boolean) end,"
     " case when extract(epoch from current_setting('statement_timeout')::interval) * 1000"
     " not between 1 and $2::text::bigint"
     " then set_config('statement_timeout', $2::text, $3::text::boolean) end";

@@ -30,6 +30,8 @@ static struct {
 	struct mem *mem;
 	bool cgi;
 	int stop_fd;
+	bool watched; /* watcher runs */
+	pthread_t watcher;
 	atomic_bool stopping;
 	atomic_bool unquiet;  /* a request came since quiet was called */
 	atomic_int busy;      /* threads with a request in hand */
@@ -93,22 +95,27 @@ wait_for_signal(void *arg)
 static int
 start_signals(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t set;
-	int rc;
 
 	program.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (program.stop_fd < 0)
 		return -1;
 	stop_signals(&set);
 	signal(SIGPIPE, SIG_IGN);
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || pthread_attr_init(&attr) != 0)
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
 		return -1;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&thread, &attr, wait_for_signal, NULL);
-	pthread_attr_destroy(&attr);
-	return rc == 0 ? 0 : -1;
+	program.watched = pthread_create(&program.watcher, NULL, wait_for_signal, NULL) == 0;
+	return program.watched ? 0 : -1;
+}
+
+static void
+end_signals(void)
+{
+	if (!program.watched)
+		return;
+	pthread_kill(program.watcher, SIGTERM);
+	pthread_join(program.watcher, NULL);
+	program.watched = false;
 }
 
 /* ---- waiting for requests ---------------------------------------------------------- */
@@ -359,6 +366,7 @@ server_main(int argc, char *argv[], const struct server *s)
 		return EXIT_TROUBLE;
 	}
 	rc = start(s) < 0 ? EXIT_TROUBLE : run(argc, argv, s);
+	end_signals();
 	if (program.db)
 		db_close(program.db);
 	mem_free(program.mem);

@@ -179,15 +179,19 @@ on_sent(void)
 	crash_point(webhook_sent);
 }
 
-/* A line that became free, or a call to look at, is the pump's business at once. */
+/* Counts what became of it.  A line that became free, or a call to look at, is the pump's business
+ * at once. */
 static void
-tell_pump(const struct db_rows *kept, const struct webhook_event *e)
+kept_as(struct ctx *c, const struct webhook *w, const struct webhook_event *e, const char *state)
 {
-	const char *state = db_str(kept, 0, 0);
+	char type[COUNT_TYPE_MAX + 1];
 
-	if (!state || strcmp(state, "applied") != 0)
+	if (!state)
 		return;
-	if (!e->report || strstr(e->report, "\"status\":\"ended\""))
+	snprintf(type, sizeof(type), "state:%s", state);
+	count_event(c, w->provider, type);
+	if (strcmp(state, "applied") == 0 &&
+	    (!e->report || strstr(e->report, "\"status\":\"ended\"")))
 		poke_send("pump");
 }
 
@@ -216,7 +220,7 @@ keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
 	if (result < 0 && c->failure.retry_after == 0)
 		c->failure.retry_after = 1;
 	if (result == 0)
-		tell_pump(&kept, e);
+		kept_as(c, w, e, db_str(&kept, 0, 0));
 	return result;
 }
 

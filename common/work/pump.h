@@ -25,12 +25,21 @@ struct pump_counts {
 	int64_t looked, absent, hung_up, expired, swept, sealed, failures;
 };
 
+/* Dials of one kind of provider by their result, since they were last written down. */
+struct pump_dials {
+	const char *type;
+	int64_t n[3];
+};
+
+enum { PUMP_TYPES_MAX = 8 };
+
 struct pump {
 	struct ctx c; /* memory of one round; forgotten after it */
 	struct db *db;
 	struct fetch *fetch;
 	char worker[64];
 	struct pump_counts counts;
+	struct pump_dials by_type[PUMP_TYPES_MAX];
 	struct mem *turn;    /* memory of the turn */
 	struct text results; /* one JSON object for each dial */
 	int64_t nresults;
@@ -70,8 +79,8 @@ void pump_close(struct pump *p);
 
 /* pump_turn: does all that is due; with wait_ms > 0 it stays that long and does what becomes due.
  * stop_fd: readable when the program is to end (-1: none); what is under way is then finished
- * first.  Returns the summary as JSON text, which lives until the next turn or pump_close; NULL when
- * memory is out.  A database that does not answer is told in the summary (failures). */
+ * first.  Returns the summary as JSON text, which lives until the next turn or pump_close; NULL
+ * when memory is out.  A database that does not answer is told in the summary (failures). */
 const char *pump_turn(struct pump *p, int64_t wait_ms, int stop_fd);
 
 /* ---- for the files of work/ ------------------------------------------ */
@@ -112,7 +121,9 @@ void hangup_record(struct pump *p);
 int upkeep_run(struct pump *p, bool full);
 /* upkeep_due: 1 when something is due now, 0 when nothing is, -1 when the database failed. */
 int upkeep_due(struct pump *p);
-/* upkeep_count: adds the turn to the counters that /metrics shows. */
+/* upkeep_dialled: counts one dial's result for /metrics.  upkeep_count: writes the turn's counters
+ * down for /metrics. */
+void upkeep_dialled(struct pump *p, const char *type, enum voice_result result);
 void upkeep_count(struct pump *p);
 
 #endif

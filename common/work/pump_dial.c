@@ -67,6 +67,7 @@ outcome_keep(struct pump *p, struct job *j, const struct voice_outcome *o)
 	j->outcome = outcome_json(j, o);
 	j->next = p->done;
 	p->done = j;
+	upkeep_dialled(p, j->provider ? j->provider->type : "unknown", o->result);
 	p->counts.accepted += o->result == VOICE_ACCEPTED;
 	p->counts.refused += o->result == VOICE_REFUSED;
 	p->counts.unknown += o->result == VOICE_UNKNOWN;

@@ -8,6 +8,7 @@
 #include "lib/seal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const struct db_stmt upkeep_stmt = { "turn_upkeep",
 	"select public.turn_upkeep($1::boolean)" };
@@ -16,8 +17,7 @@ static const struct db_stmt plain_stmt = { "secrets_plain", "select public.secre
 static const struct db_stmt seal_stmt = { "secret_seal",
 	"select public.secret_seal($1::text, $2::uuid, $3::text, $4::text, $5::text)" };
 static const struct db_stmt count_stmt = { "pump_count",
-	"select public.webhook_count('pump', 'turns', 1), public.webhook_count('pump', 'claimed', $1::bigint), "
-	"public.webhook_count('pump', 'looked', $2::bigint)" };
+	"select public.webhook_count('pump', $1::text, $2::bigint)" };
 
 /* Columns with secrets, and what each is sealed for. */
 static const struct {
@@ -72,6 +72,61 @@ secrets_close(struct pump *p)
 	return 0;
 }
 
+/* ---- counters -------------------------------------------------------------- */
+
+static void
+count_write(struct pump *p, const char *what, int64_t n)
+{
+	const char *number = mem_printf(p->c.mem, "%" PRId64, n);
+	struct span params[2] = { span_of(what), span_of(number) };
+	struct db_step step = { &count_stmt, params, 2, NULL };
+
+	if (what && number && n > 0)
+		pump_run(p, 0, &step, 1);
+}
+
+void
+upkeep_dialled(struct pump *p, const char *type, enum voice_result result)
+{
+	size_t i;
+
+	for (i = 0; i < PUMP_TYPES_MAX; i++) {
+		struct pump_dials *d = &p->by_type[i];
+		if (!d->type)
+			d->type = type;
+		if (strcmp(d->type, type) == 0) {
+			d->n[result]++;
+			return;
+		}
+	}
+}
+
+static void
+dials_write(struct pump *p)
+{
+	static const char *const names[] = { "accepted", "refused", "unknown" };
+	size_t i, k;
+
+	for (i = 0; i < PUMP_TYPES_MAX && p->by_type[i].type; i++) {
+		struct pump_dials *d = &p->by_type[i];
+		for (k = 0; k < COUNT(names); k++)
+			count_write(p, mem_printf(p->c.mem, "dial:%s:%s", d->type, names[k]),
+			    d->n[k]);
+		*d = (struct pump_dials){ .type = d->type };
+	}
+}
+
+void
+upkeep_count(struct pump *p)
+{
+	dials_write(p);
+	count_write(p, "turns", 1);
+	count_write(p, "claimed", p->counts.claimed);
+	count_write(p, "looked", p->counts.looked);
+}
+
+/* ---- upkeep ----------------------------------------------------------------- */
+
 int
 upkeep_run(struct pump *p, bool full)
 {
@@ -85,6 +140,7 @@ upkeep_run(struct pump *p, bool full)
 	crash_point(sweep_after);
 	p->counts.expired += json_int(done, "expired", 0);
 	p->counts.swept += json_int(done, "swept", 0);
+	dials_write(p);
 	return secrets_close(p);
 }
 
@@ -99,16 +155,4 @@ upkeep_due(struct pump *p)
 		return -1;
 	due = db_str(&rows, 0, 0);
 	return due && due[0] == 't';
-}
-
-void
-upkeep_count(struct pump *p)
-{
-	const char *claimed = mem_printf(p->c.mem, "%" PRId64, p->counts.claimed);
-	const char *looked = mem_printf(p->c.mem, "%" PRId64, p->counts.looked);
-	struct span params[2] = { span_of(claimed), span_of(looked) };
-	struct db_step step = { &count_stmt, params, 2, NULL };
-
-	if (claimed && looked)
-		pump_run(p, 0, &step, 1);
 }

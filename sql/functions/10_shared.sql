@@ -65,8 +65,10 @@ end
 $$;
 
 create or replace function public.state_move_allowed(p_machine text, p_from text, p_to text) returns boolean
-    language sql stable security definer set search_path = '' as $$
-    select exists (select from public.state_moves m where m.machine = p_machine and m.from_state = p_from and m.to_state = p_to)
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return exists (select from public.state_moves m where m.machine = p_machine and m.from_state = p_from and m.to_state = p_to);
+end
 $$;
 
 create or replace function public.touch_updated_at() returns trigger
@@ -129,10 +131,12 @@ $$;
 
 -- Where a call can be said: the kinds of provider of its template's targets, in order; or the one provider that was asked for.
 create or replace function public.call_route(p_template uuid, p_provider uuid) returns text
-    language sql stable security definer set search_path = '' as $$
-    select case when p_provider is not null then p_provider::text
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return case when p_provider is not null then p_provider::text
                 else coalesce((select string_agg(t.provider_type, '+' order by t.provider_type)
-                                 from public.call_template_targets t where t.template_id = p_template), '') end
+                                 from public.call_template_targets t where t.template_id = p_template), '') end;
+end
 $$;
 
 create or replace function public.template_routes_refresh() returns trigger

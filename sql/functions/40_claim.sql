@@ -1,5 +1,7 @@
 -- 40_claim.sql - which calls are dialled now: promotion, admission, claims, and the intent before the dial.
 
+-- statement_timestamp(), not clock_timestamp(), wherever an index is to be used: PostgreSQL asks a volatile function for each row.
+
 -- Rows whose time has come become ready; those whose time has passed expire.  In batches, so that a backlog never holds up a claim.
 create or replace function public.queue_promote(p_limit integer default 1000) returns integer
     language plpgsql security definer set search_path = '' as $$
@@ -8,7 +10,7 @@ declare
 begin
     update public.call_queue q set ready = true
       from (select id from public.call_queue
-             where status = 'queued' and not ready and due_at <= clock_timestamp()
+             where status = 'queued' and not ready and due_at <= statement_timestamp()
              order by due_at limit p_limit for update skip locked) d
      where q.id = d.id;
     get diagnostics v_n = row_count;
@@ -22,7 +24,7 @@ declare
     q public.call_queue;
     v_n integer := 0;
 begin
-    for q in select * from public.call_queue where status = 'queued' and expires_at <= clock_timestamp()
+    for q in select * from public.call_queue where status = 'queued' and expires_at <= statement_timestamp()
               order by expires_at limit p_limit for update skip locked loop
         perform public.call_close(q.id, q.call_created_at, 'expired', 'expired', null);
         v_n := v_n + 1;
@@ -35,7 +37,9 @@ $$;
 -- A provider that refused lately gets one call to show that it is well again.
 create or replace function public.providers_free() returns table (
     id uuid, provider_type text, free integer, reason text)
-    language sql stable security definer set search_path = '' as $$
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return query
     select p.id, p.provider_type,
            case when p.cooling_until > clock_timestamp() then 0
                 else greatest(0, least(
@@ -50,9 +54,10 @@ create or replace function public.providers_free() returns table (
                           where a.provider_id = p.id and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
      cross join lateral (select count(*)::integer as started from public.call_assignments a
                           where p.starts_per_second is not null and a.provider_id = p.id
-                            and a.created_at > clock_timestamp() - make_interval(secs => greatest(1, 1 / p.starts_per_second)::double precision)) s
+                            and a.created_at > statement_timestamp() - make_interval(secs => greatest(1, 1 / p.starts_per_second)::double precision)) s
      where p.is_active and not p.is_draining
-     order by p.priority, l.live::numeric / greatest(p.max_concurrent_calls, 1), p.id
+     order by p.priority, l.live::numeric / greatest(p.max_concurrent_calls, 1), p.id;
+end
 $$;
 
 -- May this organization call now?  Null: yes.  The plan's minutes and calls will be asked here too.
@@ -137,14 +142,16 @@ $$;
 
 -- Why the first calls in line wait, written only where it changed.
 create or replace function public.queue_explain(p_routes text[], p_reason text) returns void
-    language sql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' as $$
+begin
     update public.call_queue q set admission = p_reason
       from (select x.id from unnest(p_routes) r(route)
              cross join lateral (select c.id, c.admission from public.call_queue c
                                   where c.status = 'queued' and c.ready and c.route = r.route
                                   order by c.priority, c.due_at, c.position limit 20) x
              where x.admission is distinct from p_reason) w
-     where q.id = w.id and q.status = 'queued'
+     where q.id = w.id and q.status = 'queued';
+end
 $$;
 
 -- One claim.  Locks the providers' rows, then the organizations', in the order of their ids, and counts in later statements: a statement
@@ -168,25 +175,30 @@ $$;
 
 -- Attempts that were never sent and whose lease ran out belong to whoever takes them now (a dead pump's, or made by SQL).
 create or replace function public.leases_renew(p_limit integer, p_worker text, p_lease_seconds double precision) returns setof uuid
-    language sql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' as $$
+begin
+    return query
     update public.call_assignments a
        set fence = a.fence + 1, worker = p_worker, lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
            updated_at = now()
-      from (select id from public.call_assignments where state = 'leased' and lease_until < clock_timestamp()
+      from (select x.id from public.call_assignments x where x.state = 'leased' and lease_until < statement_timestamp()
              order by lease_until limit p_limit for update skip locked) d
      where a.id = d.id
-    returning a.id
+    returning a.id;
+end
 $$;
 
 -- Routes that have ready rows.
 create or replace function public.queue_routes() returns text[]
-    language sql stable security definer set search_path = '' as $$
-    with recursive routes as (
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return (with recursive routes as (
         (select q.route from public.call_queue q where q.status = 'queued' and q.ready order by q.route limit 1)
         union all
         select (select q.route from public.call_queue q where q.status = 'queued' and q.ready and q.route > r.route order by q.route limit 1)
           from routes r where r.route is not null)
-    select coalesce(array_agg(r.route), '{}') from routes r where r.route is not null
+    select coalesce(array_agg(r.route), '{}') from routes r where r.route is not null);
+end
 $$;
 
 -- Admission.  v_free, counted under the locks, is what each provider can still take; v_closed grows by organizations that turn out to be
@@ -244,7 +256,7 @@ begin
 
         for q in select c.id, c.call_created_at, c.organization_id, c.route, c.recipient_number
                    from public.call_queue c
-                  where c.id = any (v_cand) and c.status = 'queued' and c.ready and c.expires_at > clock_timestamp()
+                  where c.id = any (v_cand) and c.status = 'queued' and c.ready and c.expires_at > statement_timestamp()
                   order by c.priority, c.due_at, c.position
                     for update skip locked loop
             exit when v_take <= 0;
@@ -285,27 +297,33 @@ end
 $$;
 
 create or replace function public.routes_open(p_routes text[], p_provs uuid[], p_types text[], p_free integer[]) returns text[]
-    language sql immutable set search_path = '' as $$
-    select array(select r from unnest(p_routes) r where exists (
+    language plpgsql immutable set search_path = '' as $$
+begin
+    return array(select r from unnest(p_routes) r where exists (
         select from unnest(p_provs, p_types, p_free) f(id, type, free)
-         where f.free > 0 and (f.type = any (string_to_array(r, '+')) or f.id::text = r)))
+         where f.free > 0 and (f.type = any (string_to_array(r, '+')) or f.id::text = r)));
+end
 $$;
 
 -- Organizations whose cap is reached, from the live attempts alone.
 create or replace function public.organizations_full() returns uuid[]
-    language sql stable security definer set search_path = '' as $$
-    select coalesce(array_agg(x.id), '{}') from (
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return (select coalesce(array_agg(x.id), '{}') from (
         select o.id
           from (select a.organization_id, count(*) as live from public.call_assignments a
                  where a.state in ('leased', 'sent', 'accepted', 'unknown') group by 1) l
           join public.organizations o on o.id = l.organization_id
-         where l.live >= o.max_concurrent_calls) x
+         where l.live >= o.max_concurrent_calls) x);
+end
 $$;
 
 -- What each candidate's organization can still take, and why not when it is nothing.  p_claimed: calls taken in this claim already.
 create or replace function public.organizations_free(p_candidates uuid[], p_claimed uuid[])
     returns table (id uuid, free integer, reason text)
-    language sql stable security definer set search_path = '' as $$
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return query
     select o.id,
            case when r.reason is not null then 0
                 when o.max_concurrent_calls is null then 1000000
@@ -318,7 +336,8 @@ create or replace function public.organizations_free(p_candidates uuid[], p_clai
                           where o.max_concurrent_calls is not null and a.organization_id = o.id
                             and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
      cross join lateral (select count(*)::integer as taken from public.call_queue c
-                          where c.id = any (p_claimed) and c.organization_id = o.id) t
+                          where c.id = any (p_claimed) and c.organization_id = o.id) t;
+end
 $$;
 
 -- The attempts of the admitted calls, and their queue rows on their way.
@@ -353,8 +372,9 @@ $$;
 
 -- All that the dialler needs to know of each attempt.  Keys are sealed.
 create or replace function public.dials_of(p_ids uuid[]) returns jsonb
-    language sql stable security definer set search_path = '' as $$
-    select coalesce(jsonb_agg(jsonb_build_object(
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return (select coalesce(jsonb_agg(jsonb_build_object(
         'assignment_id', a.id, 'fence', a.fence, 'call_id', a.call_id, 'organization_id', a.organization_id,
         'provider_id', p.id, 'provider_type', p.provider_type, 'base_url', p.base_url, 'api_key', p.api_key, 'timeout_ms', p.timeout_ms,
         'number', q.recipient_number, 'name', q.recipient_name, 'email', q.recipient_email,
@@ -365,12 +385,16 @@ create or replace function public.dials_of(p_ids uuid[]) returns jsonb
       join public.call_service_providers p on p.id = a.provider_id
       join public.call_queue q on q.id = a.call_id
       left join public.voice_options v on v.id = q.voice_id
-     where a.id = any (p_ids)
+     where a.id = any (p_ids));
+end
 $$;
 
 -- The intent, before the first byte: only those that are still ours may be sent.  Answers their ids.
 create or replace function public.calls_sent(p_ids uuid[], p_fences bigint[], p_timeout_ms integer, p_lease_seconds double precision) returns uuid[]
-    language sql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_ids uuid[];
+begin
     with sent as (
         update public.call_assignments a
            set state = 'sent', sent_at = clock_timestamp(),
@@ -380,5 +404,7 @@ create or replace function public.calls_sent(p_ids uuid[], p_fences bigint[], p_
           from unnest(p_ids, p_fences) u(id, fence), public.call_service_providers p
          where a.id = u.id and a.fence = u.fence and a.state = 'leased' and p.id = a.provider_id and a.lease_until > clock_timestamp()
         returning a.id)
-    select coalesce(array_agg(s.id), '{}') from sent s
+    select coalesce(array_agg(s.id), '{}') into v_ids from sent s;
+    return v_ids;
+end
 $$;

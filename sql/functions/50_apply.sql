@@ -1,21 +1,24 @@
 -- 50_apply.sql - what a provider says of a call, applied in any order and any number of times; retry and end.
 
 create or replace function public.progress_rank(p_progress text) returns integer
-    language sql immutable set search_path = '' as $$
-    select array_position(array['queued', 'ringing', 'in-progress', 'forwarding', 'ended'], p_progress)
-$$;
+    language sql immutable
+    return array_position(array['queued', 'ringing', 'in-progress', 'forwarding', 'ended'], p_progress);
 
 create or replace function public.number_or_null(p_text text) returns numeric
-    language sql immutable set search_path = '' as $$
-    select case when p_text ~ '^-?[0-9]{1,15}(\.[0-9]{1,9})?$' then p_text::numeric end
-$$;
+    language sql immutable
+    return case when p_text ~ '^-?[0-9]{1,15}(\.[0-9]{1,9})?$' then p_text::numeric end;
 
 create or replace function public.time_or_null(p_text text) returns timestamptz
     language plpgsql immutable set search_path = '' as $$
 begin
-    return p_text::timestamptz;
-exception when others then
-    return null;
+    if p_text is null then
+        return null;
+    end if;
+    begin
+        return p_text::timestamptz;
+    exception when others then
+        return null;
+    end;
 end
 $$;
 
@@ -175,10 +178,12 @@ $$;
 
 -- How long was it?  Between the provider's own times where it gives them; else what it says; else it never connected.
 create or replace function public.report_seconds(p_report jsonb) returns integer
-    language sql stable set search_path = '' as $$
-    select greatest(0, least(86400, coalesce(
+    language plpgsql stable set search_path = '' as $$
+begin
+    return greatest(0, least(86400, coalesce(
         round(extract(epoch from public.time_or_null(p_report ->> 'ended_at') - public.time_or_null(p_report ->> 'started_at'))),
-        round(public.number_or_null(p_report ->> 'duration_seconds')), 0)))::integer
+        round(public.number_or_null(p_report ->> 'duration_seconds')), 0)))::integer;
+end
 $$;
 
 -- What an end reason means; one that is in no list is counted.
@@ -354,8 +359,9 @@ $$;
 
 -- A call as the outside sees it: the API's answers, outgoing events and live events all use this.
 create or replace function public.call_view(c public.calls) returns jsonb
-    language sql stable set search_path = '' as $$
-    select jsonb_build_object(
+    language plpgsql stable set search_path = '' as $$
+begin
+    return jsonb_build_object(
         'id', c.id, 'organization_id', c.organization_id, 'user_id', c.user_id, 'direction', c.direction, 'status', c.status,
         'progress', c.progress, 'recipient_number', c.to_number, 'recipient_name', c.recipient_name, 'recipient_email', c.recipient_email,
         'from_number', c.from_number, 'template_id', c.template_id, 'voice_id', c.voice_id, 'caller_number_id', c.caller_number_id,
@@ -364,10 +370,10 @@ create or replace function public.call_view(c public.calls) returns jsonb
         'custom_variables', c.custom_variables, 'metadata', c.metadata,
         'started_at', public.time_view(c.started_at), 'ended_at', public.time_view(c.ended_at), 'duration_seconds', c.duration_seconds,
         'ended_reason', c.ended_reason, 'cost_cents', c.total_cost_cents, 'created_at', public.time_view(c.created_at),
-        'updated_at', public.time_view(c.updated_at))
+        'updated_at', public.time_view(c.updated_at));
+end
 $$;
 
 create or replace function public.time_view(p_time timestamptz) returns text
-    language sql stable set search_path = '' as $$
-    select to_char(p_time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-$$;
+    language sql stable
+    return to_char(p_time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');

@@ -13,11 +13,13 @@ $$;
 
 -- It accepted one: it is well.
 create or replace function public.provider_well(p_provider uuid) returns void
-    language sql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' as $$
+begin
     update public.call_service_providers p
        set failures = 0, cooling_until = null, cooling_reason = null, last_accepted_at = now()
      where p.id = p_provider
-       and (p.failures > 0 or p.cooling_until is not null or p.last_accepted_at is null or p.last_accepted_at < now() - interval '10 seconds')
+       and (p.failures > 0 or p.cooling_until is not null or p.last_accepted_at is null or p.last_accepted_at < now() - interval '10 seconds');
+end
 $$;
 
 -- Records outcomes, each fenced: p_outcomes is an array of {assignment_id, fence, result: accepted|refused|unknown, fault, status, reason,
@@ -141,13 +143,13 @@ declare
     v_ids uuid[];
 begin
     update public.call_assignments a set state = 'unknown', reason = 'dialler_died', next_look_at = clock_timestamp(), updated_at = now()
-      from (select id from public.call_assignments where state = 'sent' and lease_until < clock_timestamp()
+      from (select id from public.call_assignments where state = 'sent' and lease_until < statement_timestamp()
              order by lease_until limit p_limit for update skip locked) d
      where a.id = d.id;
     with due as (
         update public.call_assignments a
            set next_look_at = clock_timestamp() + make_interval(secs => p_lease_seconds), look_fence = a.look_fence + 1, looks = a.looks + 1
-          from (select id from public.call_assignments where next_look_at <= clock_timestamp()
+          from (select id from public.call_assignments where next_look_at <= statement_timestamp()
                  order by next_look_at limit p_limit for update skip locked) d
          where a.id = d.id
         returning a.id)
@@ -350,7 +352,7 @@ create or replace function public.hangups_claim(p_limit integer) returns jsonb
            set hangup_tries = a.hangup_tries + 1,
                hangup_requested_at = clock_timestamp() + make_interval(secs => least(60, power(2, a.hangup_tries)))
           from (select id from public.call_assignments
-                 where hangup_requested_at <= clock_timestamp() and hangup_at is null and state = 'accepted' and control_url is not null
+                 where hangup_requested_at <= statement_timestamp() and hangup_at is null and state = 'accepted' and control_url is not null
                    and hangup_tries < 10
                  order by hangup_requested_at limit p_limit for update skip locked) d
          where a.id = d.id

@@ -30,6 +30,15 @@ begin
            and (a.organization_id <> p_organization or a.provider_call_id <> p_provider_call)) then
         v_state := 'foreign_call';
     end if;
+    if v_state = 'foreign_call' then
+        -- Its key must not stand in the way of the event that it pretends to be.
+        delete from public.webhook_event_keys k where k.provider = p_provider and k.key = p_organization::text || ':' || p_key;
+        insert into public.webhook_event_keys (provider, key)
+        values (p_provider, p_organization::text || ':foreign:' || coalesce(p_assignment::text, '') || ':' || p_key) on conflict do nothing;
+        if not found then
+            return 'duplicate';
+        end if;
+    end if;
     insert into public.webhook_events (provider, organization_id, signer, type, key, assignment_id, provider_call_id, state, apply_error, try_at,
                                        report, body)
     values (p_provider, p_organization, p_signer, p_type, p_key, p_assignment, p_provider_call, v_state, v_error,
@@ -97,7 +106,7 @@ declare
     v_n integer := 0;
 begin
     for w in select * from public.webhook_events
-              where state in ('waiting', 'failed') and try_at <= clock_timestamp()
+              where state in ('waiting', 'failed') and try_at <= statement_timestamp()
               order by try_at limit p_limit for update skip locked loop
         if public.webhook_try(w) in ('applied', 'ignored', 'foreign_call') then
             v_n := v_n + 1;

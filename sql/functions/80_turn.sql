@@ -28,25 +28,29 @@ $$;
 
 -- Is there anything to do now?  One cheap look, for a waiting pump's poll.
 create or replace function public.turn_due() returns boolean
-    language sql stable security definer set search_path = '' as $$
-    select exists (select from public.call_queue where status = 'queued' and ready)
-        or exists (select from public.call_queue where status = 'queued' and not ready and due_at <= clock_timestamp())
-        or exists (select from public.call_assignments where next_look_at <= clock_timestamp())
-        or exists (select from public.call_assignments where state = 'leased' and lease_until < clock_timestamp())
-        or exists (select from public.call_assignments where state = 'sent' and lease_until < clock_timestamp())
-        or exists (select from public.call_assignments where hangup_requested_at <= clock_timestamp() and hangup_at is null and state = 'accepted')
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return exists (select from public.call_queue where status = 'queued' and ready)
+        or exists (select from public.call_queue where status = 'queued' and not ready and due_at <= statement_timestamp())
+        or exists (select from public.call_assignments where next_look_at <= statement_timestamp())
+        or exists (select from public.call_assignments where state = 'leased' and lease_until < statement_timestamp())
+        or exists (select from public.call_assignments where state = 'sent' and lease_until < statement_timestamp())
+        or exists (select from public.call_assignments where hangup_requested_at <= statement_timestamp() and hangup_at is null and state = 'accepted');
+end
 $$;
 
 -- Keys that were written by hand and are not sealed yet: the pump seals them.
 create or replace function public.secrets_plain() returns jsonb
-    language sql stable security definer set search_path = '' as $$
-    select coalesce(jsonb_agg(x), '[]') from (
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return (select coalesce(jsonb_agg(x), '[]') from (
         select jsonb_build_object('table', 'provider', 'id', p.id, 'api_key', p.api_key, 'api_secret', p.api_secret) x
           from public.call_service_providers p
          where (p.api_key is not null and p.api_key !~ '^sealed:') or (p.api_secret is not null and p.api_secret !~ '^sealed:')
         union all
         select jsonb_build_object('table', 'webhook', 'id', s.id, 'secret', s.secret)
-          from public.webhook_secrets s where s.secret !~ '^sealed:') y
+          from public.webhook_secrets s where s.secret !~ '^sealed:') y);
+end
 $$;
 
 -- Guarded: a key that was changed meanwhile is left for the next turn.

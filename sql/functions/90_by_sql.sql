@@ -8,8 +8,8 @@ create or replace function public.get_next_call_in_queue()
     select q.id, q.user_id, q.organization_id, q.template_id, q.recipient_number, q.recipient_name, q.recipient_email, q.priority,
            q.scheduled_time, q.custom_variables, q.metadata
       from (select 1) one
-      left join lateral (select * from public.call_queue c where c.status = 'queued' and c.due_at <= clock_timestamp()
-                          and c.expires_at > clock_timestamp()
+      left join lateral (select * from public.call_queue c where c.status = 'queued' and c.due_at <= statement_timestamp()
+                          and c.expires_at > statement_timestamp()
                           order by c.priority, c.due_at, c.position limit 1) q on true
 $$;
 
@@ -35,7 +35,7 @@ begin
     if coalesce(v_free, 0) <= 0 or v_organization = any (public.organizations_full()) then
         return null;
     end if;
-    perform from public.call_queue q where q.id = p_queue_id and q.status = 'queued' and q.due_at <= clock_timestamp() for update;
+    perform from public.call_queue q where q.id = p_queue_id and q.status = 'queued' and q.due_at <= statement_timestamp() for update;
     if not found then
         return null;
     end if;

@@ -45,12 +45,14 @@ end
 $$;
 
 create or replace function public.call_view_of(p_call uuid) returns jsonb
-    language sql stable set search_path = '' as $$
-    select public.call_view(c) || jsonb_build_object('admission', q.admission, 'due_at', public.time_view(q.due_at),
+    language plpgsql stable set search_path = '' as $$
+begin
+    return (select public.call_view(c) || jsonb_build_object('admission', q.admission, 'due_at', public.time_view(q.due_at),
                                                      'expires_at', public.time_view(q.expires_at), 'max_attempts', q.max_attempts)
       from public.calls c
       left join public.call_queue q on q.id = c.id
-     where c.id = p_call
+     where c.id = p_call);
+end
 $$;
 
 -- Newest first.  The cursor is the last row's place in that order.

@@ -25,28 +25,26 @@ create or replace function api.metrics() returns jsonb
                 select a.state, coalesce(p.name, '') as name, count(*) as n from public.call_assignments a
                   left join public.call_service_providers p on p.id = a.provider_id
                  where a.state in ('leased', 'sent', 'accepted', 'unknown') group by 1, 2) s)),
-        public.metric('dials_total', 'counter', 'Attempts by provider and outcome.', (
-            select jsonb_agg(public.sample(jsonb_build_object('provider', s.name, 'outcome', s.outcome), s.n)) from (
-                select coalesce(p.name, '') as name, coalesce(a.outcome, a.state) as outcome, count(*) as n from public.call_assignments a
-                  left join public.call_service_providers p on p.id = a.provider_id group by 1, 2) s)),
-        public.metric('webhooks_total', 'counter', 'Webhook events kept, by provider and state.', (
-            select jsonb_agg(public.sample(jsonb_build_object('provider', s.provider, 'state', s.state), s.n)) from (
-                select provider, state, count(*) as n from public.webhook_events group by 1, 2) s)),
-        public.metric('webhooks_counted_total', 'counter', 'Webhook events counted and not kept, by provider and type.', (
-            select jsonb_agg(public.sample(jsonb_build_object('provider', c.provider, 'type', c.type), c.seen)) from public.webhook_counts c)),
+        public.metric('dials_total', 'counter', 'Dials by kind of provider and outcome.', (
+            select jsonb_agg(public.sample(jsonb_build_object('provider', split_part(c.type, ':', 2), 'outcome', split_part(c.type, ':', 3)), c.seen))
+              from public.webhook_counts c where c.provider = 'pump' and c.type like 'dial:%')),
+        public.metric('webhooks_total', 'counter', 'Webhook events by provider and what became of them.', (
+            select jsonb_agg(public.sample(jsonb_build_object('provider', c.provider, 'state', split_part(c.type, ':', 2)), c.seen))
+              from public.webhook_counts c where c.provider <> 'pump' and c.type like 'state:%')),
+        public.metric('webhooks_counted_total', 'counter', 'Webhook events that are counted and not kept, by provider and type.', (
+            select jsonb_agg(public.sample(jsonb_build_object('provider', c.provider, 'type', c.type), c.seen))
+              from public.webhook_counts c where c.provider <> 'pump' and c.type not like 'state:%')),
+        public.metric('webhooks_pending', 'gauge', 'Kept events that wait for their call or whose effect failed.', (
+            select jsonb_agg(public.sample(jsonb_build_object('state', s.state), s.n)) from (
+                select e.state, count(*) as n from public.webhook_events e where e.state in ('waiting', 'failed') group by 1) s)),
         public.metric('end_reasons_unlisted_total', 'counter', 'End reasons that are in no list.', (
             select jsonb_agg(public.sample(jsonb_build_object('provider', u.provider_type, 'reason', u.reason), u.seen)) from public.end_reasons_unlisted u)),
         public.metric('provider_cooling', 'gauge', '1 while a provider rests after refusals.', (
             select jsonb_agg(public.sample(jsonb_build_object('provider', p.name), case when p.cooling_until > clock_timestamp() then 1 else 0 end))
               from public.call_service_providers p where p.is_active)),
-        public.metric('pump_turns_total', 'counter', 'Turns of the pump, and calls that they claimed.', (
-            select jsonb_agg(public.sample(jsonb_build_object('what', c.type), c.seen)) from public.pump_counts() c)))
-$$;
-
--- The pump's own counters live beside the webhooks'.
-create or replace function public.pump_counts() returns table (type text, seen bigint)
-    language sql stable security definer set search_path = '' as $$
-    select c.type, c.seen from public.webhook_counts c where c.provider = 'pump'
+        public.metric('pump_total', 'counter', 'Turns of the pump, calls that they claimed, look-ups that they made.', (
+            select jsonb_agg(public.sample(jsonb_build_object('what', c.type), c.seen))
+              from public.webhook_counts c where c.provider = 'pump' and c.type not like 'dial:%')))
 $$;
 
 create or replace function api.schema_version() returns jsonb

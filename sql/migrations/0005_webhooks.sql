@@ -41,7 +41,7 @@ create table public.webhook_counts (
     seen bigint not null default 0,
     constraint webhook_counts_pkey primary key (provider, type)
 );
-comment on table public.webhook_counts is 'How many events of each type came that are counted and not kept.';
+comment on table public.webhook_counts is 'Counters for /metrics, written in batches: event types that are not kept, ''state:...'' of those that are, and the pump''s own.';
 
 create table public.webhook_secrets (
     id uuid constraint webhook_secrets_pkey primary key default gen_random_uuid(),

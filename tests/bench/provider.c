@@ -101,8 +101,8 @@ answer_stats(struct connection *x)
 	CLEANUP(text_clear) struct text t = TEXT(ANSWER_MAX);
 
 	text_printf(&t,
-	    "{\"dials\":%" PRId64 ",\"answered\":%" PRId64 ",\"live_max\":%" PRId64 ",\"latency_us\":%" PRId64
-	    ",\"first_us\":%" PRId64 ",\"last_us\":%" PRId64 "}",
+	    "{\"dials\":%" PRId64 ",\"answered\":%" PRId64 ",\"live_max\":%" PRId64
+	    ",\"latency_us\":%" PRId64 ",\"first_us\":%" PRId64 ",\"last_us\":%" PRId64 "}",
 	    provider.dials, provider.answered, provider.live_max,
 	    provider.answered > 0 ? provider.took_us / provider.answered : 0, provider.first_us,
 	    provider.last_us);

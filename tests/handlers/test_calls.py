@@ -140,7 +140,8 @@ def test_sixty_calls_are_listed_page_by_page_and_by_filter(stack, alice, templat
         assert len(page["data"]) <= 7
         seen, cursor, pages = seen + page["data"], page["next_cursor"], pages + 1
     assert pages == 9 and sorted(c["id"] for c in seen) == sorted(ids)
-    assert [(c["created_at"], c["id"]) for c in seen] == sorted(((c["created_at"], c["id"]) for c in seen), reverse=True)
+    # Times are told in milliseconds: of calls in the same one only the database knows the order.
+    assert [c["created_at"] for c in seen] == sorted((c["created_at"] for c in seen), reverse=True)
 
     assert len(alice.get("/api/v1/calls")["data"]) == 20
     assert len(alice.get("/api/v1/calls?limit=100")["data"]) == 60

@@ -172,7 +172,9 @@ def contracts(tree):
 
 
 def has_sentence(lines, i):
-    """Declarations that stand together share the sentence above them."""
-    while i > 0 and lines[i - 1].strip() and not lines[i - 1].rstrip().endswith("*/"):
+    """Declarations that stand together share the sentence above them, or beside one of them."""
+    while i > 0 and lines[i].strip():
+        if "*/" in lines[i]:
+            return True
         i -= 1
-    return i > 0 and lines[i - 1].rstrip().endswith("*/")
+    return False

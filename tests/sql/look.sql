@@ -143,6 +143,9 @@ select tests.sent(:'call') as newer \gset
 select is(public.call_apply(:'org', 'call', 'vapi', :'attempt', 'look-4', '{"status":"ringing"}'), 'ignored', 'when a newer attempt was begun, the old one stays given up');
 select is((select state from public.call_assignments where id = :'attempt'), 'absent', 'its row does not change');
 select is((select state from public.call_assignments where id = :'newer'), 'sent', 'nor does the newer one''s');
+select tests.outcome(:'newer', 'accepted', '{"provider_call_id":"look-5"}'), tests.report(:'newer', tests.ended('customer-busy', false)) \g /dev/null
+select is((tests.queue(:'call')).status, 'queued', 'also when that newer one is over and the call waits once more');
+select is(public.call_apply(:'org', 'call', 'vapi', :'attempt', 'look-4', '{"status":"ringing"}'), 'ignored', 'the old one stays given up');
 
 -- ---- patience ------------------------------------------------------------------------------
 

@@ -122,7 +122,7 @@ delete from public.call_template_targets where template_id = :'t';
 select is((tests.queue(:'call')).route, '', 'without any there is none');
 insert into public.call_queue (organization_id, template_id, recipient_number, provider_id) values (:'home', :'template', '+15550100001', :'one') returning id as call \gset
 insert into public.call_template_targets values (:'template', 'synthflow', 'model-3');
-select is((tests.queue(:'call')).route, :'one', 'a call that asks for one provider keeps to it');
+select is((tests.queue(:'call')).route, :'one'::text, 'a call that asks for one provider keeps to it');
 
 -- ---- small things ----------------------------------------------------------------
 
@@ -132,7 +132,7 @@ select is(public.partitions_make(3), 0, 'once');
 select is_empty($$select relname from pg_class where relnamespace = 'parts'::regnamespace and relkind = 'r' and not (relrowsecurity and relforcerowsecurity)$$,
                 'new partitions are closed too');
 insert into public.calls (organization_id, created_at) values (:'home', now() + interval '2 years') returning tableoid::regclass::text as part \gset
-select is(:'part', 'parts.calls_default', 'a row that no month fits is not lost');
+select is(:'part'::text, 'parts.calls_default', 'a row that no month fits is not lost');
 set local session_replication_role = replica;
 update public.organizations set updated_at = '2020-01-01' where id = :'home';
 set local session_replication_role = origin;
