@@ -198,7 +198,8 @@ class Stack(Rows):
         program = self.programs.pop(name)
         ended = not program.alive
         status = program.stop()
-        if not program.killed and not (ended and program.keeper) and status not in (0, -signal.SIGTERM):
+        if not program.killed and not (ended and program.keeper) and status not in (
+                (0, -signal.SIGTERM) if program.keeper else (0,)):
             self.unclean.append(f"{name} {status}")
         return status
 

@@ -95,18 +95,23 @@ class Served(Process):
     """A FastCGI program of ours on its socket, with or without a keeper that starts it again."""
 
     def __init__(self, name, program, socket, log, env, keeper=False):
-        self.socket, self.keeper = Path(socket), keeper
+        self.program, self.socket, self.keeper = Path(program).resolve(), Path(socket), keeper
         self.socket.unlink(missing_ok=True)
         watch = ["/usr/bin/multiwatch", "-f", "1", "-r", "10000", "-t", "1000", "-s", "TERM", "--"] if keeper else []
         super().__init__(name, ["/usr/bin/spawn-fcgi", "-n", "-M", "0600", "-s", self.socket, "--", *watch, program],
                          log, env)
-        wait_until(lambda: self.socket.exists() or not self.alive, what=f"{name}'s socket")
+        wait_until(lambda: self._hears() or not self.alive, what=f"{name}'s start")
+
+    def _hears(self):
+        """The program itself runs, and SIGTERM is one that it waits for: the socket is there, and work will be done."""
+        pid = self.program_pid()
+        return pid and program_of(pid) == self.program and blocks(pid, signal.SIGTERM)
 
     def program_pid(self):
         """The id of the program itself; None while the keeper has none."""
         if not self.keeper:
             return self.pid if self.alive else None
-        return next(iter(self.children()), None)
+        return next((pid for pid in self.children() if program_of(pid) == self.program), None)
 
     def kill_program(self):
         """kill -9 of the program alone: a keeper starts the next one."""
@@ -123,6 +128,23 @@ def children(pid):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
+
+
+def program_of(pid):
+    """The file that a process runs; None when it is gone.  Between fork and exec it is still its parent's."""
+    try:
+        return Path(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return None
+
+
+def blocks(pid, number):
+    """Whether a process's main thread has that signal blocked."""
+    try:
+        mask = Path(f"/proc/{pid}/status").read_text().partition("SigBlk:")[2].split()[0]
+    except (FileNotFoundError, IndexError):
+        return False
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def running(pid):

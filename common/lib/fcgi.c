@@ -217,6 +217,27 @@ drain(struct fcgi *f)
 		left -= n;
 }
 
+/* True when the web server has said all that it had to say.  Only then a plain close is safe: what
+ * is left unread would reset the connection, and our answer with it. */
+static bool
+all_was_read(struct fcgi *f)
+{
+	if (f->left > 0 || FCGX_GetError(f->request.in) != 0)
+		return false;
+	return FCGX_GetChar(f->request.in) == -1 && FCGX_GetError(f->request.in) == 0;
+}
+
+/* A connection that the web server wants to keep would occupy this thread: it is closed all the
+ * same.  libfcgi waits for the other side to close first, unless the connection is detached. */
+static void
+hang_up(struct fcgi *f, bool plainly)
+{
+	if (plainly)
+		FCGX_Detach(&f->request);
+	FCGX_Free(&f->request, 1);
+	FCGX_Attach(&f->request);
+}
+
 int
 fcgi_finish(struct fcgi *f)
 {
@@ -225,15 +246,15 @@ fcgi_finish(struct fcgi *f)
 	if (!f->begun)
 		return 0;
 	f->begun = false;
-	e = fcgi_flush(f);
 	if (f->cgi) {
+		e = fcgi_flush(f);
 		drain(f);
 		return e;
 	}
 
-	FCGX_Finish_r(&f->request);
-	/* A connection that the web server wants to keep would occupy this thread: it is closed all
-	 * the same. */
-	FCGX_Free(&f->request, 1);
+	/* With the other stream closed the rest of the answer and its end leave in one piece. */
+	FCGX_FClose(f->request.err);
+	e = FCGX_FClose(f->request.out) ? -1 : 0;
+	hang_up(f, all_was_read(f));
 	return e;
 }

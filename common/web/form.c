@@ -75,8 +75,7 @@ form_object(struct ctx *c, const struct form *form, const char *prefix, const st
 	return form_absent(c, form, prefix, BODY);
 }
 
-/* True when the failure names this field, or something inside it, already: one mistake is told once.
- */
+/* True when the failure names this field, or a part of it, already: one mistake is told once. */
 static bool
 is_named(const struct ctx *c, const char *where)
 {

@@ -4,7 +4,7 @@
 
 -- Rows whose time has come become ready; those whose time has passed expire.  In batches, so that a backlog never holds up a claim.
 create or replace function public.queue_promote(p_limit integer default 1000) returns integer
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_n integer;
 begin
@@ -19,7 +19,7 @@ end
 $$;
 
 create or replace function public.queue_expire(p_limit integer default 500) returns integer
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     q public.call_queue;
     v_n integer := 0;
@@ -157,7 +157,7 @@ $$;
 -- One claim.  Locks the providers' rows, then the organizations', in the order of their ids, and counts in later statements: a statement
 -- that locks and counts at once sees the old snapshot and overshoots.  Answers {"dials":[...],"claimed":n,"waiting":{reason:n}}.
 create or replace function public.calls_claim(p_limit integer, p_worker text, p_lease_seconds double precision) returns jsonb
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_ids uuid[] := '{}';
     v_waiting jsonb := '{}';
@@ -327,14 +327,13 @@ begin
     select o.id,
            case when r.reason is not null then 0
                 when o.max_concurrent_calls is null then 1000000
-                else o.max_concurrent_calls - l.live - t.taken end::integer,
+                else o.max_concurrent_calls - coalesce(l.live, 0) - t.taken end::integer,
            coalesce(r.reason, 'organization_capacity')
       from (select distinct c.organization_id from public.call_queue c where c.id = any (p_candidates)) w
       join public.organizations o on o.id = w.organization_id
      cross join lateral (select public.organization_admission(o) as reason) r
-     cross join lateral (select count(*)::integer as live from public.call_assignments a
-                          where o.max_concurrent_calls is not null and a.organization_id = o.id
-                            and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
+     left join (select a.organization_id, count(*)::integer as live from public.call_assignments a
+                 where a.state in ('leased', 'sent', 'accepted', 'unknown') group by 1) l on l.organization_id = o.id
      cross join lateral (select count(*)::integer as taken from public.call_queue c
                           where c.id = any (p_claimed) and c.organization_id = o.id) t;
 end
@@ -391,7 +390,7 @@ $$;
 
 -- The intent, before the first byte: only those that are still ours may be sent.  Answers their ids.
 create or replace function public.calls_sent(p_ids uuid[], p_fences bigint[], p_timeout_ms integer, p_lease_seconds double precision) returns uuid[]
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_ids uuid[];
 begin

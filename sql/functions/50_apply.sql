@@ -8,11 +8,13 @@ create or replace function public.number_or_null(p_text text) returns numeric
     language sql immutable
     return case when p_text ~ '^-?[0-9]{1,15}(\.[0-9]{1,9})?$' then p_text::numeric end;
 
+-- A block with an exception costs a subtransaction: plain times, as our own programs write them, go without.
 create or replace function public.time_or_null(p_text text) returns timestamptz
     language plpgsql immutable set search_path = '' as $$
 begin
-    if p_text is null then
-        return null;
+    if p_text is null
+       or p_text ~ '^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$' then
+        return p_text::timestamptz;
     end if;
     begin
         return p_text::timestamptz;
@@ -99,7 +101,8 @@ begin
         a.answered_at := v_at;
         v_news := true;
     end if;
-    if a.state = 'accepted' and (a.progress is null or public.progress_rank(v_status) > public.progress_rank(a.progress)) then
+    if a.state = 'accepted' and v_status <> 'ended'
+       and (a.progress is null or public.progress_rank(v_status) > public.progress_rank(a.progress)) then
         update public.call_assignments x
            set progress = v_status, updated_at = now(), control_url = coalesce(x.control_url, p_report ->> 'control_url'),
                next_look_at = clock_timestamp() + make_interval(secs => p.silence_seconds)
@@ -118,27 +121,25 @@ $$;
 create or replace function public.assignment_end(a public.call_assignments, p_report jsonb, p_at timestamptz, p_final boolean) returns text
     language plpgsql security definer set search_path = '' as $$
 begin
-    if a.state = 'accepted' then
-        update public.call_assignments x
-           set state = 'ended', ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), p_at), reason = p_report ->> 'reason',
-               progress = 'ended', updated_at = now(),
-               next_look_at = clock_timestamp() + make_interval(secs => p.report_grace_seconds)
-          from public.call_service_providers p
-         where x.id = a.id and p.id = x.provider_id
-        returning x.* into a;
-        update public.calls c set progress = 'ended', updated_at = now() where c.id = a.call_id and c.created_at = a.call_created_at;
-        if not p_final then
-            return 'applied';
+    if p_final and not a.final then
+        if a.finished_at is null then
+            a.ended_at := coalesce(a.ended_at, p_at);
+            perform public.assignment_finish(a, p_report);
+        else
+            perform public.call_enrich(a, p_report);
         end if;
+        return 'applied';
     end if;
-    if not p_final or a.final then
+    if a.state <> 'accepted' then
         return 'ignored';
     end if;
-    if a.finished_at is null then
-        perform public.assignment_finish(a, p_report);
-    else
-        perform public.call_enrich(a, p_report);
-    end if;
+    update public.call_assignments x
+       set state = 'ended', ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), p_at), reason = p_report ->> 'reason',
+           progress = 'ended', updated_at = now(),
+           next_look_at = clock_timestamp() + make_interval(secs => p.report_grace_seconds)
+      from public.call_service_providers p
+     where x.id = a.id and p.id = x.provider_id;
+    update public.calls c set progress = 'ended', updated_at = now() where c.id = a.call_id and c.created_at = a.call_created_at;
     return 'applied';
 end
 $$;
@@ -170,7 +171,7 @@ begin
     update public.call_queue x set attempts = x.attempts + 1, call_id = p_provider_call, updated_at = now() where x.id = a.call_id;
     update public.calls c
        set status = 'in-progress', provider_id = a.provider_id, provider_type = a.provider_type, provider_call_id = p_provider_call,
-           progress = 'queued', attempts = c.attempts + 1, updated_at = now()
+           vapi_call_id = case when a.provider_type = 'vapi' then p_provider_call end, progress = 'queued', attempts = c.attempts + 1, updated_at = now()
      where c.id = a.call_id and c.created_at = a.call_created_at and c.status in ('queued', 'in-progress');
     return true;
 end
@@ -224,8 +225,9 @@ begin
                      when v_class in ('retry_later', 'retry_soon', 'operator_account') then 'retry'
                      else 'failed' end;
     update public.call_assignments x
-       set finished_at = clock_timestamp(), next_look_at = null, reason = v_reason, end_class = v_class, duration_seconds = v_seconds,
-           ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), x.ended_at), outcome = v_status,
+       set state = 'ended', progress = 'ended', finished_at = clock_timestamp(), next_look_at = null, reason = v_reason,
+           end_class = v_class, duration_seconds = v_seconds,
+           ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), a.ended_at, clock_timestamp()), outcome = v_status,
            final = coalesce((p_report ->> 'final')::boolean, false), updated_at = now()
      where x.id = a.id
     returning x.* into a;
@@ -235,8 +237,7 @@ begin
     if v_status = 'retry' and public.call_retry_later(q, a, v_refusal is not null) then
         return;
     end if;
-    perform public.call_enrich(a, p_report);
-    perform public.call_close(a.call_id, a.call_created_at, case when v_status = 'retry' then 'failed' else v_status end, v_reason, a);
+    perform public.call_close(a.call_id, a.call_created_at, case when v_status = 'retry' then 'failed' else v_status end, v_reason, a, p_report);
 end
 $$;
 
@@ -283,18 +284,17 @@ begin
 end
 $$;
 
--- What a final report tells beyond the end itself.  It may come after the end; the provider's own report then wins over what we had.
+-- A final report that comes after the end: the provider's own word wins over what we had.
 create or replace function public.call_enrich(a public.call_assignments, p_report jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
-declare
-    v_final boolean := coalesce((p_report ->> 'final')::boolean, false);
 begin
-    if a.finished_at is not null and v_final and not a.final then
-        update public.call_assignments x set final = true, duration_seconds = public.report_seconds(p_report), updated_at = now() where x.id = a.id;
-        update public.usage_entries u
-           set quantity = (select coalesce(sum(x.duration_seconds), 0) from public.call_assignments x where x.call_id = a.call_id)
-         where u.call_id = a.call_id and u.kind = 'seconds';
+    if a.final then
+        return;
     end if;
+    update public.call_assignments x set final = true, duration_seconds = public.report_seconds(p_report), updated_at = now() where x.id = a.id;
+    update public.usage_entries u
+       set quantity = (select coalesce(sum(x.duration_seconds), 0) from public.call_assignments x where x.call_id = a.call_id)
+     where u.call_id = a.call_id and u.kind = 'seconds';
     update public.calls c
        set started_at = coalesce(public.time_or_null(p_report ->> 'started_at'), c.started_at, a.answered_at),
            ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), c.ended_at, a.ended_at),
@@ -303,6 +303,14 @@ begin
            total_cost_cents = coalesce(public.number_or_null(p_report ->> 'cost_cents'), c.total_cost_cents),
            updated_at = now()
      where c.id = a.call_id and c.created_at = a.call_created_at;
+    perform public.call_contents(a, p_report);
+end
+$$;
+
+-- What was said, and where it can be heard.
+create or replace function public.call_contents(a public.call_assignments, p_report jsonb) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
     if coalesce(p_report ->> 'transcript', '') <> '' or coalesce(p_report ->> 'summary', '') <> '' then
         insert into public.call_transcripts as t (call_id, call_created_at, organization_id, transcript_text, transcript_segments, summary, extracted_data)
         values (a.call_id, a.call_created_at, a.organization_id, p_report ->> 'transcript', p_report -> 'messages', p_report ->> 'summary',
@@ -323,21 +331,30 @@ begin
 end
 $$;
 
--- The end of a call, in one transaction: record, ledger, outgoing event.  Ending it twice changes nothing.
-create or replace function public.call_close(p_call uuid, p_created timestamptz, p_status text, p_reason text, a public.call_assignments) returns boolean
+-- The end of a call, in one transaction: record, contents, ledger, outgoing event.  Ending it twice changes nothing.
+create or replace function public.call_close(p_call uuid, p_created timestamptz, p_status text, p_reason text, a public.call_assignments,
+                                             p_report jsonb default '{}') returns boolean
     language plpgsql security definer set search_path = '' as $$
 declare
     c public.calls;
     v_seconds integer;
+    v_cost numeric := public.number_or_null(p_report ->> 'cost_cents');
 begin
     update public.calls x
-       set status = p_status, ended_reason = p_reason, end_class = a.end_class, ended_at = coalesce(x.ended_at, a.ended_at, clock_timestamp()),
-           duration_seconds = coalesce(x.duration_seconds, 0), finished_at = clock_timestamp(),
+       set status = p_status, ended_reason = p_reason, end_class = a.end_class, progress = case when a.accepted_at is not null then 'ended' else x.progress end,
+           started_at = coalesce(public.time_or_null(p_report ->> 'started_at'), x.started_at, a.answered_at),
+           ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), x.ended_at, a.ended_at, clock_timestamp()),
+           duration_seconds = greatest(coalesce(a.duration_seconds, 0), coalesce(x.duration_seconds, 0)),
+           vapi_cost_cents = coalesce(v_cost, x.vapi_cost_cents), total_cost_cents = coalesce(v_cost, x.total_cost_cents),
+           finished_at = clock_timestamp(),
            last_error = case when p_status = 'failed' then p_reason else x.last_error end, updated_at = now()
      where x.id = p_call and x.created_at = p_created and x.finished_at is null
     returning x.* into c;
     if not found then
         return false;
+    end if;
+    if a.id is not null then
+        perform public.call_contents(a, p_report);
     end if;
     update public.call_queue q
        set status = p_status, ready = false, admission = null, updated_at = now(),
@@ -346,8 +363,8 @@ begin
     if c.attempts > 0 then
         select coalesce(sum(x.duration_seconds), 0) into v_seconds from public.call_assignments x where x.call_id = p_call;
         insert into public.usage_entries (organization_id, user_id, call_id, call_created_at, kind, quantity, occurred_at)
-        select c.organization_id, c.user_id, c.id, c.created_at, u.kind, u.quantity, c.ended_at
-          from (values ('calls', 1), ('seconds', v_seconds)) u(kind, quantity)
+        values (c.organization_id, c.user_id, c.id, c.created_at, 'calls', 1, c.ended_at),
+               (c.organization_id, c.user_id, c.id, c.created_at, 'seconds', v_seconds, c.ended_at)
         on conflict (call_id, kind) do nothing;
     end if;
     insert into public.events (organization_id, type, subject_id, data)

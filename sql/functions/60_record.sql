@@ -26,7 +26,7 @@ $$;
 -- detail, provider_call_id, control_url, retry_after, report}.  Answers [{assignment_id, state}].  Storing an acceptance applies the events
 -- that came before it.
 create or replace function public.calls_record(p_outcomes jsonb) returns jsonb
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     o jsonb;
     v_done jsonb := '[]';
@@ -90,7 +90,7 @@ begin
            set control_url = coalesce(x.control_url, o ->> 'control_url'), provider_call_id = coalesce(x.provider_call_id, v_provider_call)
          where x.id = a.id and (x.control_url is null or x.provider_call_id is null);
         update public.call_queue q set call_id = v_provider_call where q.id = a.call_id and q.call_id is null;
-        update public.calls c set provider_call_id = v_provider_call
+        update public.calls c set provider_call_id = v_provider_call, vapi_call_id = case when a.provider_type = 'vapi' then v_provider_call end
          where c.id = a.call_id and c.created_at = a.call_created_at and c.provider_call_id is null;
     end if;
     if o ->> 'report' is not null then
@@ -138,11 +138,11 @@ $$;
 -- Attempts of which nobody has heard: taken for p_lease_seconds, and told with what is needed to ask the provider.  Attempts whose pump
 -- died between intent and record are unknown.
 create or replace function public.looks_claim(p_limit integer, p_lease_seconds double precision) returns jsonb
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_ids uuid[];
 begin
-    update public.call_assignments a set state = 'unknown', reason = 'dialler_died', next_look_at = clock_timestamp(), updated_at = now()
+    update public.call_assignments a set state = 'unknown', reason = 'dialler_died', next_look_at = statement_timestamp(), updated_at = now()
       from (select id from public.call_assignments where state = 'sent' and lease_until < statement_timestamp()
              order by lease_until limit p_limit for update skip locked) d
      where a.id = d.id;
@@ -170,7 +170,7 @@ $$;
 -- What was found: p_findings is an array of {assignment_id, look_fence, finding: found|not_found|failed, began_ms, provider_call_id,
 -- control_url, report, why}.  Answers [{assignment_id, state}].
 create or replace function public.looks_record(p_findings jsonb) returns jsonb
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     f jsonb;
     v_done jsonb := '[]';
@@ -298,7 +298,7 @@ $$;
 
 -- Cancels one call: waiting ones at once; live ones are hung up by the pump where the provider has a way.
 create or replace function public.call_cancel(p_call uuid) returns void
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     a public.call_assignments;
     q public.call_queue;
@@ -346,7 +346,7 @@ end
 $$;
 
 create or replace function public.hangups_claim(p_limit integer) returns jsonb
-    language sql security definer set search_path = '' as $$
+    language sql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
     with due as (
         update public.call_assignments a
            set hangup_tries = a.hangup_tries + 1,

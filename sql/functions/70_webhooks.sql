@@ -5,7 +5,7 @@
 create or replace function public.webhook_keep(
     p_provider text, p_organization uuid, p_signer text, p_key text, p_type text, p_assignment uuid, p_provider_call text,
     p_body text, p_report text, p_class text) returns text
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_state text := case p_class when 'unknown' then 'unknown' else 'kept' end;
     v_error text;
@@ -100,7 +100,7 @@ $$;
 
 -- Each pump turn: events that wait for their call or whose effect failed.
 create or replace function public.webhook_sweep(p_limit integer default 100) returns integer
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     w public.webhook_events;
     v_n integer := 0;

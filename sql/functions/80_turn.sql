@@ -28,7 +28,7 @@ $$;
 
 -- Is there anything to do now?  One cheap look, for a waiting pump's poll.
 create or replace function public.turn_due() returns boolean
-    language plpgsql stable security definer set search_path = '' as $$
+    language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 begin
     return exists (select from public.call_queue where status = 'queued' and ready)
         or exists (select from public.call_queue where status = 'queued' and not ready and due_at <= statement_timestamp())

@@ -91,7 +91,7 @@ begin
     if p_wish = 'retry' and public.call_retry_later(q, a, false) then
         return true;
     end if;
-    perform public.call_enrich(a, p_report);
-    return public.call_close(a.call_id, a.call_created_at, case p_wish when 'retry' then 'failed' else p_wish end, p_report ->> 'reason', a);
+    return public.call_close(a.call_id, a.call_created_at, case p_wish when 'retry' then 'failed' else p_wish end, p_report ->> 'reason', a,
+                             p_report);
 end
 $$;

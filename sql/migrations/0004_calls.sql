@@ -21,7 +21,7 @@ create table public.calls (
     provider_id uuid,
     provider_type text,
     provider_call_id text,
-    vapi_call_id text generated always as (case when provider_type = 'vapi' then provider_call_id end) stored,
+    vapi_call_id text,
     priority integer,
     scheduled_time timestamptz,
     attempts integer not null default 0,
@@ -42,6 +42,7 @@ create table public.calls (
 ) partition by range (created_at);
 comment on table public.calls is 'A call, in or out, from the moment it is wanted.  Monthly partitions.';
 comment on column public.calls.progress is 'How far the live attempt has come at the provider.';
+comment on column public.calls.vapi_call_id is 'provider_call_id where the provider is Vapi.';
 comment on column public.calls.ended_reason is 'The provider''s own end reason, or ours: canceled, expired, outcome_unknown, http_400, ...';
 comment on column public.calls.vapi_cost_cents is 'What the provider charged, in US cents; null: not told.';
 create index calls_list_idx on public.calls (organization_id, created_at desc, id desc);
@@ -149,10 +150,8 @@ comment on column public.call_assignments.finished_at is 'When its outcome was r
 comment on column public.call_assignments.final is 'The provider''s own report has come.';
 -- One live attempt for each call: the second dial is impossible here, not only unlikely.
 create unique index call_assignments_live_key on public.call_assignments (call_id) where state in ('leased', 'sent', 'accepted', 'unknown');
-create index call_assignments_live_provider_idx on public.call_assignments (provider_id) where state in ('leased', 'sent', 'accepted', 'unknown');
-create index call_assignments_live_organization_idx on public.call_assignments (organization_id) where state in ('leased', 'sent', 'accepted', 'unknown');
-create index call_assignments_leased_idx on public.call_assignments (lease_until) where state = 'leased';
-create index call_assignments_sent_idx on public.call_assignments (lease_until) where state = 'sent';
+create index call_assignments_live_idx on public.call_assignments (provider_id, organization_id) where state in ('leased', 'sent', 'accepted', 'unknown');
+create index call_assignments_lease_idx on public.call_assignments (lease_until) where state in ('leased', 'sent');
 create index call_assignments_look_idx on public.call_assignments (next_look_at) where next_look_at is not null;
 create index call_assignments_hangup_idx on public.call_assignments (hangup_requested_at) where hangup_requested_at is not null and hangup_at is null;
 create index call_assignments_call_idx on public.call_assignments (call_id, attempt);

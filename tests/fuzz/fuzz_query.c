@@ -1,5 +1,6 @@
 /*
- * fuzz_query.c - any bytes as a path with a query: never a crash, and nothing undecoded gets through.
+ * fuzz_query.c - any bytes as a path with a query: never a crash, and nothing undecoded gets
+ * through.
  */
 #include "web/bind.h"
 
@@ -40,7 +41,8 @@ check_path(struct ctx *c, const char *raw)
 		return;
 	}
 	for (i = 0; i < p.n && i < ROUTE_PARTS_MAX; i++)
-		assert(!strchr(p.parts[i], '/') && (!*p.parts[i] || utf8_valid(p.parts[i], strlen(p.parts[i]))));
+		assert(!strchr(p.parts[i], '/') &&
+		    (!*p.parts[i] || utf8_valid(p.parts[i], strlen(p.parts[i]))));
 	found = route_find(routes, COUNT(routes), GET, &p);
 	if (found.route == &routes[2])
 		assert(route_param(found.route, &p, "id"));

@@ -71,7 +71,7 @@ select is_empty($$select relname from our_views where not coalesce(reloptions @>
 
 select is(array(select distinct f.proname::text from our_functions f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
                      where a.grantee in (0, 'anon'::regrole) order by 1),
-          '{check_state_move,current_organization_id,current_user_id,state_move_allowed,touch_updated_at}',
+          '{check_state_move,current_organization_id,current_user_id,touch_updated_at}',
                   'everybody may call only what policies and triggers need');
 select is(array(select distinct f.proname::text from our_functions f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
                      where a.grantee = 'authenticated'::regrole order by 1),

@@ -44,6 +44,17 @@ child_input(const char *body, size_t n)
 	return fileno(f);
 }
 
+/* Finds the status and the body in what came. */
+static inline void
+child_judge(struct child *ret)
+{
+	ret->status = 0;
+	if (strncmp(ret->text, "Status: ", 8) == 0)
+		ret->status = (int)strtol(ret->text + 8, NULL, 10);
+	ret->body = strstr(ret->text, "\r\n\r\n");
+	ret->body = ret->body ? ret->body + 4 : "";
+}
+
 static inline void
 child_read(int fd, struct child *ret)
 {
@@ -55,15 +66,13 @@ child_read(int fd, struct child *ret)
 		have += (size_t)n;
 	close(fd);
 	ret->text[have] = '\0';
-	ret->status = strncmp(ret->text, "Status: ", 8) == 0 ? atoi(ret->text + 8) : 0;
-	ret->body = strstr(ret->text, "\r\n\r\n");
-	ret->body = ret->body ? ret->body + 4 : "";
+	child_judge(ret);
 }
 
-/* Runs main in a new process with these arguments, variables and input, and reads what it writes to standard output. */
+/* Runs the program in a new process with these variables and this input; reads what it writes. */
 static inline void
-child_run(const struct server *s, const char *option, const char *const *variables, const char *body,
-    struct child *ret)
+child_run(const struct server *s, const char *option, const char *const *variables,
+    const char *body, struct child *ret)
 {
 	char *argv[] = { (char *)(uintptr_t)s->name, (char *)(uintptr_t)option, NULL };
 	int out[2], in = child_input(body, strlen(body)), status;

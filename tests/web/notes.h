@@ -59,6 +59,16 @@ note_none(struct ctx *c, const void *arg)
 	return db_call(c, NULL, 0) ? 0 : -1;
 }
 
+/* Changes something and then finds a reason to refuse. */
+static inline int
+note_half(struct ctx *c, const void *arg)
+{
+	(void)arg;
+	if (!db_call(c, ARGS("half")))
+		return -1;
+	return fail(c, ERR_CALL_ENDED, NULL);
+}
+
 static inline int
 note_silent(struct ctx *c, const void *arg)
 {
@@ -91,28 +101,39 @@ note_after(struct ctx *c)
 static const struct route note_routes[] = {
 	{ POST, "/notes", NOTES_WRITE, FIELDS(note_add_fields), run_query, 201, "note_add", "x",
 	    .after = note_after },
-	{ GET, "/notes/{id}", NOTES_READ, FIELDS(note_echo_fields), run_query, 200, "note_echo", "x" },
-	{ PUT, "/notes/{id}", NOTES_WRITE, FIELDS(note_put_fields), run_query, 200, "note_echo", "x" },
-	{ PATCH, "/notes/{id}", NOTES_WRITE, FIELDS(note_change_fields), run_query, 200, "note_change", "x" },
-	{ GET, "/notes/{id}/read", NOTES_READ, FIELDS(note_read_fields), note_read, 200, "note_echo", "x" },
+	{ GET, "/notes/{id}", NOTES_READ, FIELDS(note_echo_fields), run_query, 200, "note_echo",
+	    "x" },
+	{ PUT, "/notes/{id}", NOTES_WRITE, FIELDS(note_put_fields), run_query, 200, "note_echo",
+	    "x" },
+	{ PATCH, "/notes/{id}", NOTES_WRITE, FIELDS(note_change_fields), run_query, 200,
+	    "note_change", "x" },
+	{ GET, "/notes/{id}/read", NOTES_READ, FIELDS(note_read_fields), note_read, 200,
+	    "note_echo", "x" },
 	{ GET, "/none", NOTES_READ, NO_FIELDS, note_none, 200, "note_nothing", "x" },
+	{ POST, "/half", NOTES_WRITE, NO_FIELDS, note_half, 200, "note_add", "x" },
 	{ GET, "/open/none", PUBLIC, NO_FIELDS, run_query, 200, "note_nothing", "x" },
 	{ GET, "/silent", PUBLIC, NO_FIELDS, note_silent, 200, NULL, "x" },
-	{ POST, "/raw", PUBLIC, NO_FIELDS, note_raw, 200, NULL, "x", .flags = ROUTE_RAW, .body_max = 100,
-	    .after = note_after },
+	{ POST, "/raw", PUBLIC, NO_FIELDS, note_raw, 200, NULL, "x", .flags = ROUTE_RAW,
+	    .body_max = 100, .after = note_after },
 };
 
 static const struct server notes = { "notes", note_routes, COUNT(note_routes) };
 
 #define NOTE "/notes/0f8fad5b-d9cb-469f-a165-70867728950e"
 #define WITH_KEY "HTTP_X_API_KEY=" DATABASE_KEY
-#define ASK(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define ASK(...)                                                                                   \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
 
 /* Asks the program once; the body goes with its length and as JSON. */
 static inline void
-notes_ask(const char *method, const char *uri, const char *const *more, const char *body, struct child *ret)
+notes_ask(const char *method, const char *uri, const char *const *more, const char *body,
+    struct child *ret)
 {
-	const char *variables[16] = { "CONTENT_TYPE=application/json", "REMOTE_ADDR=10.0.0.1", "REQUEST_ID=r1" };
+	const char *variables[16] = { "CONTENT_TYPE=application/json", "REMOTE_ADDR=10.0.0.1",
+		"REQUEST_ID=r1" };
 	char method_is[64], uri_is[1024], length_is[64];
 	size_t n = 3;
 

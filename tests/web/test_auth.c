@@ -22,9 +22,11 @@ run_nothing(struct ctx *c, const void *in)
 	return 0;
 }
 
-static const struct route api = { GET, "/", SCOPE("calls:read"), NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route api = { GET, "/", SCOPE("calls:read"), NO_FIELDS, run_nothing, 200, NULL,
+	"x" };
 static const struct route local = { GET, "/", LOCAL, NO_FIELDS, run_nothing, 200, NULL, "x" };
-static const struct route internal = { POST, "/", INTERNAL, NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route internal = { POST, "/", INTERNAL, NO_FIELDS, run_nothing, 200, NULL,
+	"x" };
 static const struct route public = { GET, "/", PUBLIC, NO_FIELDS, run_nothing, 200, NULL, "x" };
 
 /* ERR_NONE, or why it was refused. */
@@ -48,7 +50,8 @@ make_token(struct mem *m, const char *secret, int64_t seconds, char *ret, size_t
 	int64_t now = clock_wall_ms() / 1000;
 
 	claims = mem_printf(m,
-	    "{\"sub\":\"" SUB "\",\"role\":\"authenticated\",\"aud\":\"authenticated\",\"iat\":%lld,\"exp\":%lld}",
+	    "{\"sub\":\"" SUB
+	    "\",\"role\":\"authenticated\",\"aud\":\"authenticated\",\"iat\":%lld,\"exp\":%lld}",
 	    (long long)(now - 1000), (long long)(now + seconds));
 	token = jwt_sign_hs256(m, claims, secret);
 	assert_non_null(token);
@@ -136,9 +139,11 @@ the_organization_asked_for_is_handed_on(void **state)
 
 	(void)state;
 	fake_open(&f);
-	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID=" SUB), ERR_NONE);
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID=" SUB),
+	    ERR_NONE);
 	assert_string_equal(f.r.identity.organization, SUB);
-	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID="), ERR_NONE);
+	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID="),
+	    ERR_NONE);
 	assert_null(f.r.identity.organization);
 	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID=\xff"),
 	    ERR_ORGANIZATION_NOT_FOUND);
@@ -148,7 +153,8 @@ the_organization_asked_for_is_handed_on(void **state)
 static void
 local_routes_want_this_host_or_the_token(void **state)
 {
-	static const char *const here = "REMOTE_ADDR=127.0.0.1", *const away = "REMOTE_ADDR=10.0.0.1";
+	static const char *const here = "REMOTE_ADDR=127.0.0.1",
+				 *const away = "REMOTE_ADDR=10.0.0.1";
 	static const char *const good = "HTTP_AUTHORIZATION=Bearer internal-1";
 	static const char *const bad = "HTTP_AUTHORIZATION=Bearer internal-2";
 	struct fake f;

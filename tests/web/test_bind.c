@@ -1,5 +1,6 @@
 /*
- * test_bind.c - path, query and body of a request become checked values, or errors that name each wrong field.
+ * test_bind.c - path, query and body of a request become checked values, or errors that name each
+ * wrong field.
  */
 #include "fake.h"
 #include "web/bind.h"
@@ -15,7 +16,8 @@ static const struct field fields[] = {
 	FIELD(limit, QUERY, T_INT, INTO(struct note_in, limit), .min = 1, .max = 100, .dflt = "20",
 	    .doc = "x"),
 	FIELD(q, QUERY, T_STR, .doc = "x"),
-	FIELD(text, BODY, T_STR, INTO(struct note_in, text), .required = true, .min = 1, .doc = "x"),
+	FIELD(text, BODY, T_STR, INTO(struct note_in, text), .required = true, .min = 1,
+	    .doc = "x"),
 };
 
 static int
@@ -26,10 +28,12 @@ run_nothing(struct ctx *c, const void *in)
 	return 0;
 }
 
-static const struct route post = { POST, "/n/{note_id}", PUBLIC, FIELDS(fields), run_nothing, 200, NULL, "x" };
-static const struct route get = { GET, "/n/{note_id}", PUBLIC, fields, 3, run_nothing, 200, NULL, "x" };
-static const struct route raw = { POST, "/n/{note_id}", PUBLIC, fields, 3, run_nothing, 200, NULL, "x",
-	.flags = ROUTE_RAW };
+static const struct route post = { POST, "/n/{note_id}", PUBLIC, FIELDS(fields), run_nothing, 200,
+	NULL, "x" };
+static const struct route get = { GET, "/n/{note_id}", PUBLIC, fields, 3, run_nothing, 200, NULL,
+	"x" };
+static const struct route raw = { POST, "/n/{note_id}", PUBLIC, fields, 3, run_nothing, 200, NULL,
+	"x", .flags = ROUTE_RAW };
 
 #define ID "0f8fad5b-d9cb-469f-a165-70867728950e"
 #define JSON_TYPE "CONTENT_TYPE=application/json"
@@ -55,7 +59,8 @@ all_places_fill_one_struct(void **state)
 	(void)state;
 	fake_open(&f);
 	assert_int_equal(bind(&f, &post, "REQUEST_URI=/n/" ID "?limit=7&q=a+b%2Bc", JSON_TYPE,
-			     "{\"text\":\"hello\"}"), 0);
+			     "{\"text\":\"hello\"}"),
+	    0);
 	in = f.r.in;
 	assert_string_equal(in->note_id, ID);
 	assert_int_equal(in->limit, 7);
@@ -100,7 +105,8 @@ queries(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(bind(&f, &get, cases[i].uri, NULL, NULL), cases[i].field ? -1 : 0);
 		if (cases[i].field && !fake_names(&f.c, cases[i].field, cases[i].code))
-			fake_fail("%s: not refused as %s %s", cases[i].uri, cases[i].field, cases[i].code);
+			fake_fail("%s: not refused as %s %s", cases[i].uri, cases[i].field,
+			    cases[i].code);
 	}
 	assert_int_equal(bind(&f, &get, "REQUEST_URI=/n/" ID "?%ff=1", NULL, NULL), -1);
 	assert_int_equal(f.c.failure.err, ERR_BAD_REQUEST);
@@ -136,7 +142,8 @@ bodies(void **state)
 		{ JSON_TYPE, "{\"text\":\"a\"}", ERR_NONE },
 		{ "CONTENT_TYPE=application/json; charset=utf-8", "{\"text\":\"a\"}", ERR_NONE },
 		{ "CONTENT_TYPE=Application/JSON;charset=UTF-8", "{\"text\":\"a\"}", ERR_NONE },
-		{ "CONTENT_TYPE=application/json;charset=latin1", "{\"text\":\"a\"}", ERR_MEDIA_TYPE },
+		{ "CONTENT_TYPE=application/json;charset=latin1", "{\"text\":\"a\"}",
+		    ERR_MEDIA_TYPE },
 		{ "CONTENT_TYPE=application/jsonp", "{\"text\":\"a\"}", ERR_MEDIA_TYPE },
 		{ "CONTENT_TYPE=text/plain", "{\"text\":\"a\"}", ERR_MEDIA_TYPE },
 		{ "CONTENT_TYPE=", "{\"text\":\"a\"}", ERR_MEDIA_TYPE },
@@ -162,8 +169,8 @@ bodies(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		(void)bind(&f, &post, "REQUEST_URI=/n/" ID, cases[i].type, cases[i].body);
 		if (f.c.failure.err != cases[i].err)
-			fake_fail("%s: %s instead of %s", cases[i].body, err_info(f.c.failure.err)->code,
-			    err_info(cases[i].err)->code);
+			fake_fail("%s: %s instead of %s", cases[i].body,
+			    err_info(f.c.failure.err)->code, err_info(cases[i].err)->code);
 	}
 	fake_close(&f);
 }
@@ -195,7 +202,8 @@ all_wrong_fields_are_told_together(void **state)
 
 	(void)state;
 	fake_open(&f);
-	assert_int_equal(bind(&f, &post, "REQUEST_URI=/n/7?limit=x&z=1", JSON_TYPE, "{\"y\":1}"), -1);
+	assert_int_equal(bind(&f, &post, "REQUEST_URI=/n/7?limit=x&z=1", JSON_TYPE, "{\"y\":1}"),
+	    -1);
 	assert_int_equal(f.c.failure.nfields, 5);
 	assert_true(fake_names(&f.c, "note_id", "uuid"));
 	assert_true(fake_names(&f.c, "limit", "int"));
@@ -212,8 +220,9 @@ raw_bodies_are_left_alone(void **state)
 
 	(void)state;
 	fake_open(&f);
-	assert_int_equal(bind(&f, &raw, "REQUEST_URI=/n/" ID "?other=1&q=a&%ff", "CONTENT_TYPE=text/plain",
-			     "not json"), 0);
+	assert_int_equal(bind(&f, &raw, "REQUEST_URI=/n/" ID "?other=1&q=a&%ff",
+			     "CONTENT_TYPE=text/plain", "not json"),
+	    0);
 	assert_string_equal(request_body(&f.c).data, "not json");
 	assert_string_equal(request_value(&f.c, "q")->text.data, "a");
 	assert_int_equal(bind(&f, &raw, "REQUEST_URI=/n/7", NULL, "x"), -1);

@@ -1,10 +1,11 @@
 /*
- * test_field.c - each type takes what it should, refuses the rest by its code, and hands on one form only.
+ * test_field.c - each type takes what it should, refuses the rest by its code, and hands on one
+ * form only.
  */
 #include "fake.h"
 #include "web/field.h"
 
-#define ROW(...) &(const struct field) FIELD(x, BODY, __VA_ARGS__, .doc = "x")
+#define ROW(...) &(const struct field)FIELD(x, BODY, __VA_ARGS__, .doc = "x")
 
 struct text_case {
 	const struct field *field;
@@ -112,7 +113,8 @@ ids_and_cursors(void **state)
 {
 	const struct field *id = ROW(T_UUID);
 	const struct text_case cases[] = {
-		{ id, "0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e", NULL },
+		{ id, "0F8FAD5B-D9CB-469F-A165-70867728950E",
+		    "0f8fad5b-d9cb-469f-a165-70867728950e", NULL },
 		{ id, "0f8fad5b-d9cb-469f-a165-70867728950", NULL, "uuid" },
 		{ id, "0f8fad5b-d9cb-469f-a165-70867728950e ", NULL, "uuid" },
 		{ id, "0f8fad5bd9cb469fa16570867728950e", NULL, "uuid" },
@@ -208,7 +210,8 @@ check_json(struct fake *f, const struct json_case *t)
 	int rc;
 
 	fail_clear(&f->c);
-	assert_int_equal(json_read(f->c.mem, t->json, strlen(t->json), JSON_DEPTH_API, &j), JSON_OK);
+	assert_int_equal(json_read(f->c.mem, t->json, strlen(t->json), JSON_DEPTH_API, &j),
+	    JSON_OK);
 	rc = field_from_json(&f->c, t->field, "x", j, &v);
 	if (t->result) {
 		assert_int_equal(rc, 0);
@@ -255,7 +258,8 @@ json_values_must_have_their_type(void **state)
 	fake_close(&f);
 }
 
-/* PostgreSQL's jsonb knows bounds that JSON does not: beyond them the database would fail, not the request. */
+/* PostgreSQL's jsonb knows bounds that JSON does not: beyond them the database would fail, not the
+ * request. */
 static void
 numbers_that_the_database_cannot_hold_are_refused(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * test_flight.c - a route's query gets its arguments and its identity; what SQL raises becomes the answer.
+ * test_flight.c - a route's query gets its arguments and its identity; what SQL raises becomes the
+ * answer.
  */
 #include "notes.h"
 
@@ -23,7 +24,7 @@ statements_name_their_arguments(void **state)
 	assert_string_equal(sql[4].call[0].sql, "select api.note_echo()");
 	assert_string_equal(sql[4].call[2].sql, "select api.note_echo($1, $2)");
 	assert_string_not_equal(sql[4].call[1].name, sql[4].call[2].name);
-	assert_null(sql[7].call[0].sql);
+	assert_null(sql[8].call[0].sql);
 	fake_close(&f);
 }
 
@@ -86,7 +87,8 @@ a_handler_calls_the_query_of_its_row(void **state)
 	DATABASE_OR_SKIP();
 	notes_ask("GET", NOTE "/read", ASK(WITH_KEY), "", &a);
 	assert_int_equal(a.status, 200);
-	assert_string_equal(a.body, "{\"id\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"limit\":7}");
+	assert_string_equal(a.body,
+	    "{\"id\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"limit\":7}");
 	notes_ask("GET", "/none", ASK(WITH_KEY), "", &a);
 	assert_int_equal(a.status, 404);
 	notes_ask("GET", "/open/none", NULL, "", &a);

@@ -1,5 +1,6 @@
 /*
- * test_form.c - whole objects against tables: unknown, missing and null members, defaults, nested tables, handlers' structs.
+ * test_form.c - whole objects against tables: unknown, missing and null members, defaults, nested
+ * tables, handlers' structs.
  */
 #include "fake.h"
 #include "web/form.h"
@@ -52,7 +53,8 @@ objects_come_out_in_one_form(void **state)
 		{ "{\"priority\":0,\"number\":\"+12025550123\",\"at\":null}",
 		    "{\"number\":\"+12025550123\",\"priority\":0}" },
 		{ "{\"number\":\"+12025550123\",\"at\":\"2026-01-01T01:00:00+01:00\"}",
-		    "{\"number\":\"+12025550123\",\"priority\":5,\"at\":\"2026-01-01T00:00:00.000Z\"}" },
+		    "{\"number\":\"+12025550123\",\"priority\":5"
+		    ",\"at\":\"2026-01-01T00:00:00.000Z\"}" },
 		{ "{\"number\":\"+12025550123\",\"name\":null}",
 		    "{\"number\":\"+12025550123\",\"priority\":5,\"name\":null}" },
 		{ "{\"number\":\"+12025550123\",\"name\":\"a\\\"\\n\"}",
@@ -101,7 +103,8 @@ each_mistake_is_named_once(void **state)
 static void
 nested_tables_are_followed(void **state)
 {
-	const char *two = "{\"many\":[{\"number\":\"+12025550123\"},{\"number\":\"+12025550124\",\"priority\":1}],"
+	const char *two = "{\"many\":[{\"number\":\"+12025550123\"},{\"number\":\"+12025550124\""
+			  ",\"priority\":1}],"
 			  "\"any\":{\"x\":[{}]}}";
 	struct fake f;
 
@@ -111,7 +114,8 @@ nested_tables_are_followed(void **state)
 	    "{\"many\":[{\"number\":\"+12025550123\",\"priority\":5},"
 	    "{\"number\":\"+12025550124\",\"priority\":1}],\"any\":{\"x\":[{}]}}");
 	assert_null(check(&f, table, COUNT(table),
-	    "{\"one\":{\"number\":1,\"z\":2},\"many\":[{\"number\":\"+12025550123\"},7,{\"priority\":99}]}"));
+	    "{\"one\":{\"number\":1,\"z\":2},\"many\":[{\"number\":\"+12025550123\"},7,"
+	    "{\"priority\":99}]}"));
 	assert_true(fake_names(&f.c, "one.number", "e164"));
 	assert_true(fake_names(&f.c, "one.z", "unknown"));
 	assert_true(fake_names(&f.c, "many.1", "object"));
@@ -207,14 +211,17 @@ struct other_in {
 static void
 a_wrong_table_is_named(void **state)
 {
-	static const struct field bad_default[] = { FIELD(a, QUERY, T_INT, .max = 5, .dflt = "6", .doc = "x") };
-	static const struct field bad_into[] = { FIELD(a, QUERY, T_INT, INTO(struct other_in, small), .doc = "x") };
+	static const struct field bad_default[] = { FIELD(a, QUERY, T_INT, .max = 5, .dflt = "6",
+	    .doc = "x") };
+	static const struct field bad_into[] = { FIELD(a, QUERY, T_INT,
+	    INTO(struct other_in, small), .doc = "x") };
 	static const struct field no_values[] = { FIELD(a, QUERY, T_ENUM, .doc = "x") };
 	static const struct field twice[] = { FIELD(a, QUERY, T_STR, .doc = "x"),
 		FIELD(a, QUERY, T_STR, .doc = "x") };
 	static const struct field no_doc[] = { { .name = "a", .place = QUERY, .type = T_STR } };
 	static const struct field in_query[] = { FIELD(a, QUERY, T_OBJECT, .doc = "x") };
-	static const struct field nested[] = { FIELD(a, BODY, T_OBJECT, MEMBERS(bad_default), .doc = "x") };
+	static const struct field nested[] = { FIELD(a, BODY, T_OBJECT, MEMBERS(bad_default),
+	    .doc = "x") };
 	static const struct field optional_path[] = { FIELD(a, PATH, T_STR, .doc = "x") };
 
 	(void)state;

@@ -92,9 +92,11 @@ without_a_database_it_says_so(void **state)
 	notes_ask("GET", NOTE, ASK(WITH_KEY, "DATABASE_URL="), "", &a);
 	assert_int_equal(a.status, 503);
 	assert_true(child_has(&a, "Retry-After: 1\r\n"));
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=k", "DATABASE_URL="), "{\"text\":\"a\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=k", "DATABASE_URL="),
+	    "{\"text\":\"a\"}", &a);
 	assert_int_equal(a.status, 503);
-	notes_ask("GET", NOTE, ASK(WITH_KEY, "DATABASE_URL=postgresql:///x?host=/nonexistent"), "", &a);
+	notes_ask("GET", NOTE, ASK(WITH_KEY, "DATABASE_URL=postgresql:///x?host=/nonexistent"), "",
+	    &a);
 	assert_int_equal(a.status, 503);
 	assert_null(strstr(a.text, "nonexistent"));
 }

@@ -9,7 +9,8 @@ static struct child a;
 static void
 keys_are_visible_characters(void **state)
 {
-	static const struct route post = { POST, "/", NOTES_WRITE, NO_FIELDS, note_silent, 200, NULL, "x" };
+	static const struct route post = { POST, "/", NOTES_WRITE, NO_FIELDS, note_silent, 200,
+		NULL, "x" };
 	char longest[300] = "HTTP_IDEMPOTENCY_KEY=", longer[400] = "HTTP_IDEMPOTENCY_KEY=";
 	const struct {
 		const char *variable;
@@ -32,23 +33,34 @@ keys_are_visible_characters(void **state)
 	memset(longer + strlen(longer), 'k', 256);
 	fake_open(&f);
 	for (i = 0; i < COUNT(cases); i++) {
-		const char *variables[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/", cases[i].variable, NULL };
+		const char *variables[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/",
+			cases[i].variable, NULL };
 
 		assert_int_equal(fake_request(&f, variables), 0);
 		f.r.route = &post;
 		f.r.identity.kind = IDENTITY_KEY;
 		assert_int_equal(idempotency_key(&f.c), cases[i].fine ? 0 : -1);
 		assert_int_equal(f.r.idempotency_key != NULL, cases[i].fine);
-		/* Nobody in particular, or no POST: the header means nothing. */
-		fail_clear(&f.c);
-		f.r.idempotency_key = NULL;
-		f.r.identity.kind = IDENTITY_NONE;
-		assert_int_equal(idempotency_key(&f.c), 0);
-		f.r.identity.kind = IDENTITY_KEY;
-		f.r.method = GET;
-		assert_int_equal(idempotency_key(&f.c), 0);
-		assert_null(f.r.idempotency_key);
 	}
+	fake_close(&f);
+}
+
+static void
+the_header_means_nothing_without_somebody_or_a_post(void **state)
+{
+	const char *variables[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/",
+		"HTTP_IDEMPOTENCY_KEY=a b", NULL };
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	assert_int_equal(fake_request(&f, variables), 0);
+	f.r.identity.kind = IDENTITY_NONE;
+	assert_int_equal(idempotency_key(&f.c), 0);
+	f.r.identity.kind = IDENTITY_KEY;
+	f.r.method = GET;
+	assert_int_equal(idempotency_key(&f.c), 0);
+	assert_null(f.r.idempotency_key);
 	fake_close(&f);
 }
 
@@ -59,12 +71,14 @@ the_first_answer_is_given_again(void **state)
 
 	(void)state;
 	DATABASE_OR_SKIP();
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=one"), "{\"text\":\"a\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=one"), "{\"text\":\"a\"}",
+	    &a);
 	assert_int_equal(a.status, 201);
 	assert_string_equal(a.body, "{\"n\": 1, \"text\": \"a\"}AFTER");
 	assert_false(child_has(&a, "Idempotent-Replayed"));
 	snprintf(first, sizeof(first), "%.*s", (int)(strlen(a.body) - strlen("AFTER")), a.body);
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=one"), "{\"text\":\"a\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=one"), "{\"text\":\"a\"}",
+	    &a);
 	assert_int_equal(a.status, 201);
 	assert_true(child_has(&a, "Idempotent-Replayed: true\r\n"));
 	assert_string_equal(a.body, first);
@@ -77,12 +91,15 @@ another_request_with_the_key_is_refused(void **state)
 {
 	(void)state;
 	DATABASE_OR_SKIP();
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=two"), "{\"text\":\"a\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=two"), "{\"text\":\"a\"}",
+	    &a);
 	assert_int_equal(a.status, 201);
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=two"), "{\"text\": \"a\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=two"), "{\"text\": \"a\"}",
+	    &a);
 	assert_int_equal(a.status, 409);
 	assert_non_null(strstr(a.body, "idempotency_key_reused"));
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=busy"), "{\"text\":\"a\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=busy"), "{\"text\":\"a\"}",
+	    &a);
 	assert_int_equal(a.status, 409);
 	assert_non_null(strstr(a.body, "idempotency_in_use"));
 	assert_true(child_has(&a, "Retry-After: 1\r\n"));
@@ -93,13 +110,31 @@ refusals_are_computed_again(void **state)
 {
 	(void)state;
 	DATABASE_OR_SKIP();
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"), "{\"text\":\"bad\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"),
+	    "{\"text\":\"bad\"}", &a);
 	assert_int_equal(a.status, 422);
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"), "{\"text\":\"bad\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"),
+	    "{\"text\":\"bad\"}", &a);
 	assert_int_equal(a.status, 422);
 	assert_false(child_has(&a, "Idempotent-Replayed"));
-	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"), "{\"text\":\"good\"}", &a);
+	notes_ask("POST", "/notes", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=three"),
+	    "{\"text\":\"good\"}", &a);
 	assert_int_equal(a.status, 201);
+}
+
+static void
+a_refusal_under_a_key_undoes_what_was_done(void **state)
+{
+	long before;
+
+	(void)state;
+	DATABASE_OR_SKIP();
+	notes_ask("POST", "/notes", ASK(WITH_KEY), "{\"text\":\"a\"}", &a);
+	before = strtol(strpbrk(a.body, "0123456789"), NULL, 10);
+	notes_ask("POST", "/half", ASK(WITH_KEY, "HTTP_IDEMPOTENCY_KEY=four"), "", &a);
+	assert_int_equal(a.status, 409);
+	notes_ask("POST", "/notes", ASK(WITH_KEY), "{\"text\":\"a\"}", &a);
+	assert_int_equal(strtol(strpbrk(a.body, "0123456789"), NULL, 10), before + 1);
 }
 
 int
@@ -107,9 +142,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_visible_characters),
+		cmocka_unit_test(the_header_means_nothing_without_somebody_or_a_post),
 		cmocka_unit_test(the_first_answer_is_given_again),
 		cmocka_unit_test(another_request_with_the_key_is_refused),
 		cmocka_unit_test(refusals_are_computed_again),
+		cmocka_unit_test(a_refusal_under_a_key_undoes_what_was_done),
 	};
 
 	return cmocka_run_group_tests(tests, database_open, database_close);

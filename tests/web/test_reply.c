@@ -12,7 +12,8 @@ body(struct fake *f)
 	const struct answer *a = &f->r.answer;
 	const struct json *j;
 
-	assert_int_equal(json_read(f->c.mem, a->body.data, a->body.len, JSON_DEPTH_API, &j), JSON_OK);
+	assert_int_equal(json_read(f->c.mem, a->body.data, a->body.len, JSON_DEPTH_API, &j),
+	    JSON_OK);
 	return j;
 }
 
@@ -50,7 +51,8 @@ objects_are_written_member_by_member(void **state)
 	assert_int_equal(reply_close(o), 0);
 	assert_int_equal(f.r.answer.status, 201);
 	assert_string_equal(f.r.answer.body.data,
-	    "{\"s\":\"a\\\"b\\n\xc3\xa9\",\"none\":null,\"i\":-9223372036854775808,\"n\":0.5,\"inf\":null,"
+	    "{\"s\":\"a\\\"b\\n\xc3\xa9\",\"none\":null,\"i\":-9223372036854775808,\"n\":0.5"
+	    ",\"inf\":null,"
 	    "\"b\":false,\"list\":[1,{},{\"raw\":{\"x\":[]},\"nothing\":null}]}");
 	(void)body(&f);
 	fake_close(&f);

@@ -13,7 +13,8 @@ the_id_is_the_web_servers_or_a_new_one(void **state)
 		{ "REQUEST_URI=/", "REQUEST_ID=a b", NULL },
 		{ "REQUEST_URI=/", "REQUEST_ID=a\r\nX: y", NULL },
 		{ "REQUEST_URI=/",
-		    "REQUEST_ID=0123456789012345678901234567890123456789012345678901234567890123", NULL },
+		    "REQUEST_ID=0123456789012345678901234567890123456789012345678901234567890123",
+		    NULL },
 	};
 	char last[CTX_ID_MAX] = "";
 	struct fake f;
@@ -36,9 +37,9 @@ the_id_is_the_web_servers_or_a_new_one(void **state)
 static void
 the_head_is_read(void **state)
 {
-	static const char *const variables[] = { "REQUEST_METHOD=HEAD", "REQUEST_URI=/a%20b/c?x=1?&y",
-		"HTTP_X_VAPI_SECRET=s", "CONTENT_TYPE=text/plain", "HTTP_X_VAPI_SECRET_2=no", "HTTP_EMPTY=",
-		NULL };
+	static const char *const variables[] = { "REQUEST_METHOD=HEAD",
+		"REQUEST_URI=/a%20b/c?x=1?&y", "HTTP_X_VAPI_SECRET=s", "CONTENT_TYPE=text/plain",
+		"HTTP_X_VAPI_SECRET_2=no", "HTTP_EMPTY=", NULL };
 	struct fake f;
 
 	(void)state;
@@ -110,7 +111,8 @@ loopback_is_told_by_the_peers_address_alone(void **state)
 	fake_close(&f);
 }
 
-static const struct route small = { POST, "/", PUBLIC, NO_FIELDS, NULL, 200, NULL, "x", .body_max = 10 };
+static const struct route small = { POST, "/", PUBLIC, NO_FIELDS, NULL, 200, NULL, "x",
+	.body_max = 10 };
 
 static void
 too_large_is_told_before_a_byte_is_read(void **state)

@@ -13,7 +13,10 @@ run_nothing(struct ctx *c, const void *in)
 	return 0;
 }
 
-#define ROW(m, p) { m, p, PUBLIC, NO_FIELDS, run_nothing, 200, NULL, "A row." }
+#define ROW(m, p)                                                                                  \
+	{                                                                                          \
+		m, p, PUBLIC, NO_FIELDS, run_nothing, 200, NULL, "A row."                          \
+	}
 
 static const struct route routes[] = {
 	ROW(GET, "/v1/calls"),
@@ -62,8 +65,8 @@ split_decodes_each_part(void **state)
 static void
 split_refuses_what_could_mean_two_things(void **state)
 {
-	static const char *const bad[] = { "", "a", "http://h/a", "/a%2Fb", "/a%2fb", "/%00", "/a%", "/a%4",
-		"/%zz", "/%ff", "/%C3", "/%ED%A0%80", "/a%0Ab", "/\x7f", "/a\tb", "*" };
+	static const char *const bad[] = { "", "a", "http://h/a", "/a%2Fb", "/a%2fb", "/%00", "/a%",
+		"/a%4", "/%zz", "/%ff", "/%C3", "/%ED%A0%80", "/a%0Ab", "/\x7f", "/a\tb", "*" };
 	struct route_path p;
 	struct fake f;
 	size_t i;
@@ -185,9 +188,12 @@ a_wrong_table_is_named(void **state)
 		{ ROW(GET, "/a"), ROW(GET, "/b{c}") },
 		{ ROW(GET, "/a"), { GET, "/b", PUBLIC, NO_FIELDS, NULL, 200, NULL, "x" } },
 		{ ROW(GET, "/a"), { GET, "/b", PUBLIC, NO_FIELDS, run_nothing, 404, NULL, "x" } },
-		{ ROW(GET, "/a"), { GET, "/b", SCOPE(NULL), NO_FIELDS, run_nothing, 200, NULL, "x" } },
-		{ ROW(GET, "/a"), { GET, "/b", PUBLIC, FIELDS(no_such_part), run_nothing, 200, NULL, "x" } },
-		{ ROW(GET, "/a"), { GET, "/b", PUBLIC, FIELDS(body), run_nothing, 200, NULL, "x" } },
+		{ ROW(GET, "/a"),
+		    { GET, "/b", SCOPE(NULL), NO_FIELDS, run_nothing, 200, NULL, "x" } },
+		{ ROW(GET, "/a"),
+		    { GET, "/b", PUBLIC, FIELDS(no_such_part), run_nothing, 200, NULL, "x" } },
+		{ ROW(GET, "/a"),
+		    { GET, "/b", PUBLIC, FIELDS(body), run_nothing, 200, NULL, "x" } },
 	};
 	size_t i, at = 99;
 

@@ -1,17 +1,16 @@
 /*
- * test_server.c - a program's life: it serves over FastCGI with its threads, ends by signal after what it has in hand, and leaves
- * the socket to its successor.
+ * test_server.c - a program's life: it serves over FastCGI with its threads, ends by signal after
+ * what it has in hand, and leaves the socket to its successor.
  */
 #include "base/clock.h"
 #include "child.h"
+#include "fcgi_client.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 /* ---- a program ------------------------------------------------------------ */
 
@@ -64,7 +63,8 @@ once(int argc, char *argv[], int *ret)
 }
 
 static const struct route routes[] = {
-	{ POST, "/echo", PUBLIC, NO_FIELDS, echo, 200, NULL, "x", .flags = ROUTE_RAW, .body_max = 200000 },
+	{ POST, "/echo", PUBLIC, NO_FIELDS, echo, 200, NULL, "x", .flags = ROUTE_RAW,
+	    .body_max = 200000 },
 	{ GET, "/wait", PUBLIC, NO_FIELDS, wait_for_stop, 200, NULL, "x" },
 	{ GET, "/nap", PUBLIC, NO_FIELDS, nap, 200, NULL, "x" },
 };
@@ -91,7 +91,9 @@ set_up(void **state)
 	snprintf(log_path, sizeof(log_path), "%s/log", dir);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	return bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 100) < 0 ? -1 : 0;
+	return bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 100) < 0 ?
+	    -1 :
+	    0;
 }
 
 static int
@@ -176,97 +178,6 @@ wait_for_log(const char *word)
 	return log_has(word);
 }
 
-/* ---- a FastCGI client ----------------------------------------------------------- */
-
-enum { BEGIN = 1, PARAMS = 4, STDIN = 5, STDOUT = 6 };
-
-static void
-send_record(int fd, int type, const void *data, size_t n)
-{
-	unsigned char head[8] = { 1, (unsigned char)type, 0, 1, (unsigned char)(n >> 8),
-		(unsigned char)(n & 255), 0, 0 };
-
-	assert_int_equal(send(fd, head, sizeof(head), MSG_NOSIGNAL), sizeof(head));
-	if (n)
-		assert_int_equal(send(fd, data, n, MSG_NOSIGNAL), n);
-}
-
-static void
-put_param(struct text *t, const char *name, const char *value)
-{
-	assert_true(strlen(name) < 128 && strlen(value) < 128);
-	text_putc(t, (char)strlen(name));
-	text_putc(t, (char)strlen(value));
-	text_puts(t, name);
-	text_puts(t, value);
-}
-
-static int
-reach(void)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	return fd;
-}
-
-/* Sends a request; told: with the body's length. */
-static int
-ask(const char *method, const char *uri, struct span body, bool told)
-{
-	static const unsigned char responder[8] = { 0, 1 };
-	struct text t = TEXT(4096);
-	char length[32];
-	int fd = reach();
-	size_t n;
-
-	send_record(fd, BEGIN, responder, sizeof(responder));
-	put_param(&t, "REQUEST_METHOD", method);
-	put_param(&t, "REQUEST_URI", uri);
-	snprintf(length, sizeof(length), "%zu", body.len);
-	put_param(&t, "CONTENT_LENGTH", told ? length : "");
-	send_record(fd, PARAMS, t.data, t.len);
-	send_record(fd, PARAMS, NULL, 0);
-	text_clear(&t);
-	for (; body.len; body.data += n, body.len -= n) {
-		n = body.len < 30000 ? body.len : 30000;
-		send_record(fd, STDIN, body.data, n);
-	}
-	send_record(fd, STDIN, NULL, 0);
-	return fd;
-}
-
-static bool
-read_fully(int fd, void *buf, size_t n)
-{
-	return n == 0 || recv(fd, buf, n, MSG_WAITALL) == (ssize_t)n;
-}
-
-/* The answer to ask; what it says is in a. */
-static void
-answer(int fd, struct child *a)
-{
-	unsigned char head[8], data[65536 + 256];
-	size_t n, have = 0;
-
-	while (read_fully(fd, head, sizeof(head))) {
-		n = (size_t)head[4] * 256 + head[5];
-		assert_true(read_fully(fd, data, n + head[6]));
-		if (head[1] == STDOUT) {
-			assert_true(have + n < sizeof(a->text));
-			memcpy(a->text + have, data, n);
-			have += n;
-		}
-	}
-	close(fd);
-	a->text[have] = '\0';
-	a->status = strncmp(a->text, "Status: ", 8) == 0 ? atoi(a->text + 8) : 0;
-	a->body = strstr(a->text, "\r\n\r\n");
-	a->body = a->body ? a->body + 4 : "";
-}
-
 static struct child a;
 
 /* ---- tests -------------------------------------------------------------------------- */
@@ -281,14 +192,14 @@ bodies_come_through_whole(void **state)
 	memset(large, 'x', sizeof(large) - 1);
 	large[70000] = 'y';
 	pid = start("HOOKSWITCH_THREADS=2");
-	answer(ask("POST", "/echo", SPAN("hello"), true), &a);
+	client_answer(client_ask(path, "POST", "/echo", SPAN("hello"), true), &a);
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.body, "hello");
-	answer(ask("POST", "/echo", SPAN("no length"), false), &a);
+	client_answer(client_ask(path, "POST", "/echo", SPAN("no length"), false), &a);
 	assert_string_equal(a.body, "no length");
-	answer(ask("POST", "/echo", (struct span){ large, 100000 }, true), &a);
+	client_answer(client_ask(path, "POST", "/echo", (struct span){ large, 100000 }, true), &a);
 	assert_string_equal(a.body, large);
-	answer(ask("POST", "/echo", (struct span){ "", 0 }, false), &a);
+	client_answer(client_ask(path, "POST", "/echo", (struct span){ "", 0 }, false), &a);
 	assert_string_equal(a.body, "");
 	assert_int_equal(finish(pid), 0);
 	assert_true(log_has("route=/echo status=200"));
@@ -304,11 +215,15 @@ a_body_over_the_limit_is_refused_with_and_without_length(void **state)
 	(void)state;
 	memset(large, 'x', sizeof(large));
 	pid = start("HOOKSWITCH_THREADS=1");
-	answer(ask("POST", "/echo", (struct span){ large, sizeof(large) }, true), &a);
+	client_answer(client_ask(path, "POST", "/echo", (struct span){ large, sizeof(large) },
+			  true),
+	    &a);
 	assert_int_equal(a.status, 413);
-	answer(ask("POST", "/echo", (struct span){ large, sizeof(large) }, false), &a);
+	client_answer(client_ask(path, "POST", "/echo", (struct span){ large, sizeof(large) },
+			  false),
+	    &a);
 	assert_int_equal(a.status, 413);
-	answer(ask("POST", "/echo", SPAN("next"), true), &a);
+	client_answer(client_ask(path, "POST", "/echo", SPAN("next"), true), &a);
 	assert_string_equal(a.body, "next");
 	assert_int_equal(finish(pid), 0);
 }
@@ -324,9 +239,9 @@ threads_serve_at_once(void **state)
 	(void)state;
 	pid = start("HOOKSWITCH_THREADS=8");
 	for (i = 0; i < COUNT(fds); i++)
-		fds[i] = ask("GET", "/nap", SPAN(""), true);
+		fds[i] = client_ask(path, "GET", "/nap", SPAN(""), true);
 	for (i = 0; i < COUNT(fds); i++) {
-		answer(fds[i], &a);
+		client_answer(fds[i], &a);
 		assert_string_equal(a.body, "\"done\"");
 	}
 	/* One after the other they would need 1.6 s. */
@@ -342,16 +257,16 @@ a_request_in_hand_is_finished_and_a_successor_takes_over(void **state)
 
 	(void)state;
 	first = start("HOOKSWITCH_THREADS=1");
-	waiting = ask("GET", "/wait", SPAN(""), true);
+	waiting = client_ask(path, "GET", "/wait", SPAN(""), true);
 	assert_true(wait_for_log("event=start"));
 	poll(NULL, 0, 100);
 	/* The only thread is busy: this one stays in the socket's queue, and is not lost. */
-	queued = ask("POST", "/echo", SPAN("later"), true);
+	queued = client_ask(path, "POST", "/echo", SPAN("later"), true);
 	assert_int_equal(finish(first), 0);
-	answer(waiting, &a);
+	client_answer(waiting, &a);
 	assert_string_equal(a.body, "\"stopping\"");
 	second = start("HOOKSWITCH_THREADS=1");
-	answer(queued, &a);
+	client_answer(queued, &a);
 	assert_string_equal(a.body, "later");
 	assert_int_equal(finish(second), 0);
 }
@@ -364,14 +279,14 @@ broken_peers_do_no_harm(void **state)
 
 	(void)state;
 	pid = start("HOOKSWITCH_THREADS=2");
-	fd = reach();
+	fd = client_reach(path);
 	close(fd);
-	fd = reach();
+	fd = client_reach(path);
 	assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
 	close(fd);
-	fd = ask("GET", "/nap", SPAN(""), true);
+	fd = client_ask(path, "GET", "/nap", SPAN(""), true);
 	close(fd);
-	answer(ask("POST", "/echo", SPAN("still here"), true), &a);
+	client_answer(client_ask(path, "POST", "/echo", SPAN("still here"), true), &a);
 	assert_string_equal(a.body, "still here");
 	assert_int_equal(finish(pid), 0);
 }
@@ -386,7 +301,7 @@ quiet_is_told_once_after_requests(void **state)
 	assert_true(wait_for_log("event=start"));
 	poll(NULL, 0, 1300);
 	assert_false(log_has("quiet"));
-	answer(ask("POST", "/echo", SPAN("x"), true), &a);
+	client_answer(client_ask(path, "POST", "/echo", SPAN("x"), true), &a);
 	assert_true(wait_for_log("quiet"));
 	poll(NULL, 0, 2300);
 	assert_false(log_has("quiet\nquiet"));
@@ -412,7 +327,8 @@ own_options_and_wrong_settings(void **state)
 	child_run(&needy, NULL, (const char *const[]){ "DATABASE_URL=", NULL }, "", &a);
 	assert_int_equal(a.exit, 1);
 	child_run(&api, NULL,
-	    (const char *const[]){ "HOOKSWITCH_JWT_SECRET=", "SUPABASE_JWT_SECRET=", NULL }, "", &a);
+	    (const char *const[]){ "HOOKSWITCH_JWT_SECRET=", "SUPABASE_JWT_SECRET=", NULL }, "",
+	    &a);
 	assert_int_equal(a.exit, 1);
 	child_run(&twice, NULL, NULL, "", &a);
 	assert_int_equal(a.exit, 1);
@@ -420,7 +336,8 @@ own_options_and_wrong_settings(void **state)
 	assert_int_equal(a.exit, 1);
 }
 
-/* A wrong name in a program's source would make /readyz lie; the newest file is the one that counts. */
+/* A wrong name in a program's source would make /readyz lie; the newest file is the one that
+ * counts. */
 static void
 status_knows_the_newest_migration(void **state)
 {
@@ -454,9 +371,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(bodies_come_through_whole, end_running),
-		cmocka_unit_test_teardown(a_body_over_the_limit_is_refused_with_and_without_length, end_running),
+		cmocka_unit_test_teardown(a_body_over_the_limit_is_refused_with_and_without_length,
+		    end_running),
 		cmocka_unit_test_teardown(threads_serve_at_once, end_running),
-		cmocka_unit_test_teardown(a_request_in_hand_is_finished_and_a_successor_takes_over, end_running),
+		cmocka_unit_test_teardown(a_request_in_hand_is_finished_and_a_successor_takes_over,
+		    end_running),
 		cmocka_unit_test_teardown(broken_peers_do_no_harm, end_running),
 		cmocka_unit_test_teardown(quiet_is_told_once_after_requests, end_running),
 		cmocka_unit_test_teardown(own_options_and_wrong_settings, end_running),
