@@ -80,6 +80,10 @@ begin
          where r.provider_type = a.provider_type and r.reason = p_report ->> 'reason' and r.refusal is not null) then
         return 'ignored'; -- the refusal that we know of, told once more
     end if;
+    if a.state in ('sent', 'unknown') and v_final then
+        a.provider_call_id := coalesce(a.provider_call_id, p_provider_call);
+        return public.assignment_end(a, p_report, v_at, true);
+    end if;
     if a.state in ('leased', 'sent', 'unknown', 'absent', 'refused') then
         if not public.assignment_accept(a, p_provider_call, p_report ->> 'control_url') then
             return 'ignored';
@@ -208,11 +212,13 @@ declare
     v_reason text := coalesce(p_report ->> 'reason', a.reason, 'unknown');
     v_started timestamptz := coalesce(public.time_or_null(p_report ->> 'started_at'), a.answered_at);
     v_seconds integer := public.report_seconds(p_report);
+    v_new boolean := a.accepted_at is null; -- accepted and over in one answer
     v_class text;
     v_refusal text;
     v_status text;
 begin
     select * into q from public.call_queue x where x.id = a.call_id for update;
+    q.attempts := q.attempts + v_new::integer;
     select e.class, e.refusal into v_class, v_refusal from public.end_class_of(a.provider_type, v_reason) e;
     if v_class = 'retry_later' and v_reason ~ 'voicemail' and exists (
         select from public.call_templates t where t.id = q.template_id and t.params ->> 'voicemail' = 'accept') then
@@ -226,6 +232,7 @@ begin
                      else 'failed' end;
     update public.call_assignments x
        set state = 'ended', progress = 'ended', finished_at = clock_timestamp(), next_look_at = null, reason = v_reason,
+           accepted_at = coalesce(x.accepted_at, clock_timestamp()), provider_call_id = a.provider_call_id, answered_at = a.answered_at,
            end_class = v_class, duration_seconds = v_seconds,
            ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), a.ended_at, clock_timestamp()), outcome = v_status,
            final = coalesce((p_report ->> 'final')::boolean, false), updated_at = now()
@@ -237,7 +244,8 @@ begin
     if v_status = 'retry' and public.call_retry_later(q, a, v_refusal is not null) then
         return;
     end if;
-    perform public.call_close(a.call_id, a.call_created_at, case when v_status = 'retry' then 'failed' else v_status end, v_reason, a, p_report);
+    perform public.call_close(a.call_id, a.call_created_at, case when v_status = 'retry' then 'failed' else v_status end, v_reason, a, p_report,
+                              v_new);
 end
 $$;
 
@@ -269,14 +277,19 @@ begin
     update public.call_queue x
        set status = 'queued', due_at = case when p_refused then x.due_at else clock_timestamp() + make_interval(secs => v_delay) end,
            ready = p_refused, retry_count = x.retry_count + case when p_refused then 0 else 1 end,
-           attempts = x.attempts - case when p_refused and a.accepted_at is not null then 1 else 0 end,
-           last_error = a.reason, admission = null, provider_id = case when x.route = x.provider_id::text then x.provider_id end,
+           attempts = q.attempts - case when p_refused and a.accepted_at is not null then 1 else 0 end,
+           call_id = coalesce(a.provider_call_id, x.call_id), last_error = a.reason, admission = null,
+           provider_id = case when x.route = x.provider_id::text then x.provider_id end,
            updated_at = now()
      where x.id = q.id;
     update public.calls c
        set status = 'queued', progress = null, last_error = a.reason, updated_at = now(),
-           attempts = c.attempts - case when p_refused and a.accepted_at is not null then 1 else 0 end
-     where c.id = q.id and c.created_at = q.call_created_at and c.status = 'in-progress';
+           provider_id = case when a.provider_call_id is null then c.provider_id else a.provider_id end,
+           provider_type = case when a.provider_call_id is null then c.provider_type else a.provider_type end,
+           provider_call_id = coalesce(a.provider_call_id, c.provider_call_id),
+           vapi_call_id = case when a.provider_type = 'vapi' then coalesce(a.provider_call_id, c.vapi_call_id) else c.vapi_call_id end,
+           attempts = q.attempts - case when p_refused and a.accepted_at is not null then 1 else 0 end
+     where c.id = q.id and c.created_at = q.call_created_at and c.status in ('in-progress', 'queued');
     insert into public.call_retries (call_id, call_created_at, organization_id, assignment_id, attempt, reason, end_class, delay_seconds, retry_at)
     values (q.id, q.call_created_at, q.organization_id, a.id, a.attempt, a.reason, a.end_class, v_delay,
             clock_timestamp() + make_interval(secs => v_delay));
@@ -333,7 +346,7 @@ $$;
 
 -- The end of a call, in one transaction: record, contents, ledger, outgoing event.  Ending it twice changes nothing.
 create or replace function public.call_close(p_call uuid, p_created timestamptz, p_status text, p_reason text, a public.call_assignments,
-                                             p_report jsonb default '{}') returns boolean
+                                             p_report jsonb default '{}', p_new boolean default false) returns boolean
     language plpgsql security definer set search_path = '' as $$
 declare
     c public.calls;
@@ -342,6 +355,10 @@ declare
 begin
     update public.calls x
        set status = p_status, ended_reason = p_reason, end_class = a.end_class, progress = case when a.accepted_at is not null then 'ended' else x.progress end,
+           attempts = x.attempts + p_new::integer,
+           provider_id = coalesce(a.provider_id, x.provider_id), provider_type = coalesce(a.provider_type, x.provider_type),
+           provider_call_id = coalesce(a.provider_call_id, x.provider_call_id),
+           vapi_call_id = case when a.provider_type = 'vapi' then a.provider_call_id else x.vapi_call_id end,
            started_at = coalesce(public.time_or_null(p_report ->> 'started_at'), x.started_at, a.answered_at),
            ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), x.ended_at, a.ended_at, clock_timestamp()),
            duration_seconds = greatest(coalesce(a.duration_seconds, 0), coalesce(x.duration_seconds, 0)),
@@ -357,7 +374,8 @@ begin
         perform public.call_contents(a, p_report);
     end if;
     update public.call_queue q
-       set status = p_status, ready = false, admission = null, updated_at = now(),
+       set status = p_status, ready = false, admission = null, updated_at = now(), attempts = q.attempts + p_new::integer,
+           call_id = coalesce(a.provider_call_id, q.call_id),
            last_error = case when p_status = 'failed' then p_reason else q.last_error end
      where q.id = p_call;
     if c.attempts > 0 then

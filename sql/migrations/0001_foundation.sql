@@ -122,6 +122,8 @@ insert into public.state_moves (machine, from_state, to_state) values
     ('call_assignments', 'sent', 'accepted'),
     ('call_assignments', 'sent', 'refused'),
     ('call_assignments', 'sent', 'unknown'),
+    -- Accepted and over already when we first hear of it.
+    ('call_assignments', 'sent', 'ended'),
     ('call_assignments', 'unknown', 'accepted'),
     ('call_assignments', 'unknown', 'refused'),
     ('call_assignments', 'unknown', 'absent'),

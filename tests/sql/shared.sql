@@ -36,7 +36,7 @@ select is(public.organization_of_user(:'bob', :'home'), null, 'a stranger does n
 -- ---- state machines: every pair of states ---------------------------------------
 
 select results_eq($$select machine, string_agg(from_state || '>' || to_state, ' ' order by from_state, to_state) from public.state_moves group by 1 order by 1$$,
-    $$values ('call_assignments', 'absent>accepted accepted>ended leased>absent leased>refused leased>sent refused>accepted sent>accepted sent>refused sent>unknown unknown>absent unknown>accepted unknown>ended unknown>refused'),
+    $$values ('call_assignments', 'absent>accepted accepted>ended leased>absent leased>refused leased>sent refused>accepted sent>accepted sent>ended sent>refused sent>unknown unknown>absent unknown>accepted unknown>ended unknown>refused'),
              ('call_queue', 'in-progress>canceled in-progress>completed in-progress>expired in-progress>failed in-progress>queued queued>canceled queued>expired queued>failed queued>in-progress'),
              ('calls', 'in-progress>canceled in-progress>completed in-progress>expired in-progress>failed in-progress>queued queued>canceled queued>completed queued>expired queued>failed queued>in-progress')$$,
     'the allowed moves are these');
