@@ -76,11 +76,15 @@ class Api:
 
 
 def prepare(db, settings):
-    """Providers, and a template that both of them can say; doing it again changes nothing."""
+    """Providers, and a template that both of them can say; doing it again changes nothing.
+
+    They are looked at early: the sandbox forgets its calls when it is stopped in the middle of them.
+    """
     for row, name, kind, priority, _ in PROVIDERS:
         db.execute("""insert into call_service_providers
-                        (id, name, provider_type, api_key, priority, max_concurrent_calls)
-                      values (%s, %s, %s, %s, %s, 10) on conflict (id) do nothing""",
+                        (id, name, provider_type, api_key, priority, max_concurrent_calls,
+                         silence_seconds, report_grace_seconds, report_patience_seconds)
+                      values (%s, %s, %s, %s, %s, 10, 15, 5, 30) on conflict (id) do nothing""",
                    (row, name, kind, settings[f"{kind.upper()}_API_KEY"], priority))
     db.execute("""insert into call_templates (id, organization_id, name, description)
                   select %s, organization_id, 'Reminder', 'Reminds of an appointment.'

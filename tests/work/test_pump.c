@@ -50,8 +50,10 @@ a_job_has_its_account_with_the_key_opened(void **state)
 	j = job_new(JOB_DIAL,
 	    row(m,
 		mem_printf(m,
-		    "{\"provider_type\":\"vapi\",\"organization_id\":\"0b8ee0f7-0000-4000-8000-000000000001\","
-		    "\"assignment_id\":\"0b8ee0f7-0000-4000-8000-000000000002\",\"fence\":7,\"api_key\":\"%s\"}",
+		    "{\"provider_type\":\"vapi\",\"organization_id\":"
+		    "\"0b8ee0f7-0000-4000-8000-000000000001\","
+		    "\"assignment_id\":\"0b8ee0f7-0000-4000-8000-000000000002\","
+		    "\"fence\":7,\"api_key\":\"%s\"}",
 		    seal_close(m, "provider.api_key", "the-key"))));
 	assert_non_null(j);
 	assert_string_equal(j->account.api_key, "the-key");
@@ -161,7 +163,8 @@ scripted_job(void)
 	CLEANUP(mem_freep) struct mem *m = mem_new(1 << 20);
 	struct job *j = job_new(JOB_LOOK,
 	    row(m,
-		"{\"provider_type\":\"vapi\",\"assignment_id\":\"0b8ee0f7-0000-4000-8000-000000000003\",\"look_fence\":1}"));
+		"{\"provider_type\":\"vapi\",\"look_fence\":1,"
+		"\"assignment_id\":\"0b8ee0f7-0000-4000-8000-000000000003\"}"));
 
 	assert_non_null(j);
 	j->provider = &scripted;
