@@ -247,10 +247,15 @@ class Stack(Rows):
     def pumping(self, env=None, build=None):
         """While this lasts a pump waits and dials what comes in, as it does behind a timer."""
         pump = self.pump_begin(wait=3600, env=env, build=build)
-        wait_until(lambda: (self.run / "pump.poke").exists() or not pump.alive, what="a waiting pump")
+        wait_until(lambda: self.heard() or not pump.alive, what="a waiting pump")
         yield pump
         if pump in self.pumps:
             self.pump_end(pump)
+
+    def heard(self):
+        """Whether some turn listens for pokes; a killed one leaves its socket's file behind."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            return s.connect_ex(str(self.run / "pump.poke")) == 0
 
     def end_pumps(self):
         """Those that a test left behind."""

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "lib/db_private.h"
 
+#include <poll.h>
 #include <string.h>
 
 /* A flight larger than this is sent in full before its commit is queued, so that a break on the way
@@ -78,6 +79,19 @@ says_session(const struct db_flight *f)
 	return f->begin && !f->db->prepare;
 }
 
+/* libpq says that a write went well also when the peer was gone, and tells of it with the next
+ * read: so the connection is asked once more. */
+static bool
+sent_in_full(struct db_flight *f)
+{
+	struct pollfd p = { .fd = PQsocket(f->conn->pg), .events = POLLIN };
+
+	if (conn_flush(f->conn, f->deadline) || p.fd < 0)
+		return false;
+	return poll(&p, 1, 0) == 0 ||
+	    (PQconsumeInput(f->conn->pg) && PQstatus(f->conn->pg) == CONNECTION_OK);
+}
+
 static int
 send_all(struct db_flight *f)
 {
@@ -92,7 +106,7 @@ send_all(struct db_flight *f)
 			return -1;
 	}
 
-	if (f->commit && f->bytes > FLUSH_FIRST && conn_flush(f->conn, f->deadline))
+	if (f->commit && f->bytes > FLUSH_FIRST && !sent_in_full(f))
 		return -1;
 	/* From here on a break may come after the commit. */
 	f->may_commit = f->commit;

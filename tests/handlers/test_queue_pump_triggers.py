@@ -138,7 +138,7 @@ def test_a_request_that_waits_dials_meanwhile_and_answers_at_its_end(stack):
     stack.template()
     with ThreadPoolExecutor(1) as pool:
         turn = pool.submit(stack.pump_ask, wait=4)
-        wait_until((stack.run / "pump.poke").exists, what="the waiting turn")
+        wait_until(stack.heard, what="the waiting turn")
         stack.schedule(2)
         wait_until(lambda: stack.sandbox.dials()["dials"] == 2, what="the dials")
         assert not turn.done()
@@ -151,12 +151,12 @@ def test_only_one_turn_waits_on_a_host_and_others_do_what_is_due(stack):
     stack.provider("vapi")
     stack.template()
     with stack.pumping() as waiting:
-        second = stack.pump(wait=600)
-        assert second["message"].startswith("Another turn waits on this host") and second["seconds"] < 60
-        assert stack.pump_ask(wait=600).json()["message"].startswith("Another turn waits on this host")
+        second = stack.pump(wait=60)
+        assert second["message"].startswith("Another turn waits on this host") and second["seconds"] < 50
+        assert stack.pump_ask(wait=60).json()["message"].startswith("Another turn waits on this host")
         assert waiting.alive
     with stack.pumping():
-        assert stack.pump(wait=600)["message"].startswith("Another turn waits on this host")
+        assert stack.pump(wait=60)["message"].startswith("Another turn waits on this host")
 
 
 def test_a_turn_that_was_killed_leaves_its_place_to_the_next(stack, due):
@@ -165,7 +165,7 @@ def test_a_turn_that_was_killed_leaves_its_place_to_the_next(stack, due):
         first.kill()
     assert (stack.run / "pump.poke").exists()
     with stack.pumping():
-        assert stack.pump(wait=600)["message"].startswith("Another turn waits on this host")
+        assert stack.pump(wait=60)["message"].startswith("Another turn waits on this host")
     assert not (stack.run / "pump.poke").exists()
 
 

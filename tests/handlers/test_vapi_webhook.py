@@ -117,6 +117,17 @@ def test_every_order_of_the_events_gives_the_same_final_row(stack, ended_calls, 
     stack.invariants()
 
 
+def test_a_live_call_never_goes_back(stack, ended_calls):
+    """All orders of what is told before the end, of calls of which no end was told."""
+    orders = list(itertools.permutations(range(3)))
+    calls = ended_calls(len(orders))
+    resend_all(stack, calls, [[events_of(stack, calls).index(KINDS[n]) for n in order] for order in orders])
+    for ident in calls:
+        call, attempt = stack.call(ident), stack.attempts(ident)[0]
+        assert (call.status, call.progress, attempt.state, attempt.progress) == \
+            ("in-progress", "in-progress", "accepted", "in-progress")
+
+
 def test_events_lost_and_repeated_give_the_same_final_row_as_long_as_the_report_comes(stack, ended_calls):
     """Every choice of the other events, in their order and reversed, each five times."""
     choices = [set(c) for n in range(len(KINDS)) for c in itertools.combinations(KINDS[:-1], n)]

@@ -129,7 +129,7 @@ proxy_mode_of(const struct pair *p)
 static inline void
 proxy_request(struct pair *p)
 {
-	static char buf[PROXY_PART];
+	char buf[PROXY_PART];
 	ssize_t n = recv(p->client, buf, sizeof(buf), 0);
 
 	if (n <= 0) {
@@ -153,7 +153,7 @@ proxy_request(struct pair *p)
 static inline void
 proxy_answer(struct pair *p)
 {
-	static char buf[PROXY_PART];
+	char buf[PROXY_PART];
 	ssize_t n = recv(p->server, buf, sizeof(buf), 0);
 
 	if (n <= 0) {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from stack_process import children, running
 
 TOP = Path(__file__).resolve().parents[2]
 RENDER = TOP / "nginx" / "render"
@@ -84,10 +86,16 @@ class Nginx:
         return self.start()
 
     def stop(self):
+        workers = [pid for process in self.processes for pid in children(process.pid)]
         for process in self.processes:
             process.terminate()
         for process in self.processes:
             process.wait(10)
+        # fcgiwrap leaves its workers to themselves.
+        for pid in workers:
+            if running(pid):
+                os.kill(pid, signal.SIGTERM)
+        wait(lambda: not any(running(pid) for pid in workers), "the end of fcgiwrap's workers")
 
     def ask(self, method, path, **more):
         return requests.request(method, self.url + path, timeout=20, **more)
