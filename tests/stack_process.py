@@ -82,13 +82,16 @@ class Process:
 
     def stop(self, deadline=PATIENCE):
         """SIGTERM and wait; answers the exit status, -9 if it did not listen."""
+        workers = self.children() if self.alive else []
         if self.alive:
             self.popen.terminate()
         try:
-            return self.popen.wait(deadline)
+            status = self.popen.wait(deadline)
         except subprocess.TimeoutExpired:
             self.kill()
             return -signal.SIGKILL
+        end_all(workers)
+        return status
 
 
 class Served(Process):
@@ -120,6 +123,16 @@ class Served(Process):
             return self.kill()
         os.kill(pid, signal.SIGKILL)
         return wait_until(lambda: self.program_pid() not in (pid, None), what=f"{self.name} being started again")
+
+
+def end_all(pids):
+    """SIGTERM to those that still run, such as the workers that fcgiwrap leaves to themselves, and wait for their end."""
+    for pid in filter(running, pids):
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+    wait_until(lambda: not any(running(pid) for pid in pids), what=f"the end of {pids}")
 
 
 def children(pid):

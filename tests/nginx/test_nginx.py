@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from stack_process import children, running
+from stack_process import children, end_all
 
 TOP = Path(__file__).resolve().parents[2]
 RENDER = TOP / "nginx" / "render"
@@ -91,11 +90,7 @@ class Nginx:
             process.terminate()
         for process in self.processes:
             process.wait(10)
-        # fcgiwrap leaves its workers to themselves.
-        for pid in workers:
-            if running(pid):
-                os.kill(pid, signal.SIGTERM)
-        wait(lambda: not any(running(pid) for pid in workers), "the end of fcgiwrap's workers")
+        end_all(workers)
 
     def ask(self, method, path, **more):
         return requests.request(method, self.url + path, timeout=20, **more)
