@@ -55,6 +55,11 @@ class Rows:
             with psycopg.connect(self.admin, autocommit=True) as db:
                 db.execute(f'drop database if exists "{self.database}" with (force)')
 
+    def database_open(self, wanted):
+        """Whether new connections are let in; connections that there are stay."""
+        with psycopg.connect(self.admin, autocommit=True) as db:
+            db.execute(f'alter database "{self.database}" allow_connections {wanted}')
+
     def url_of(self, user="postgres"):
         """How a user reaches the database; postgres: whoever the tests' own address names."""
         own = dict(parse_qsl(urlsplit(self.admin).query)).get("user") or urlsplit(self.admin).username or "postgres"

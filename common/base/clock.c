@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+/* The years 1 to 9999: RFC 3339 has no more digits, and PostgreSQL no year 0. */
+static const int64_t first_second = -62135596800, last_second = 253402300799;
+
 static int64_t
 clock_us(clockid_t id)
 {
@@ -44,8 +47,8 @@ clock_format(int64_t wall_ms, char *buf)
 	if (ms < 0)
 		ms += 1000;
 	sec = (time_t)((wall_ms - ms) / 1000);
-	if (!gmtime_r(&sec, &tm) || tm.tm_year + 1900 > 9999 || tm.tm_year + 1900 < 0) {
-		/* RFC 3339 has four digits for the year; nothing of ours lies outside. */
+	if (sec < first_second || sec > last_second || !gmtime_r(&sec, &tm)) {
+		/* Nothing of ours lies outside. */
 		snprintf(buf, CLOCK_TEXT_MAX, "9999-12-31T23:59:59.999Z");
 		return buf;
 	}
@@ -161,6 +164,9 @@ clock_parse(const char *s, size_t n, int64_t *ret)
 	if (frac < 0 || offset(s + 19 + frac, n - 19 - (size_t)frac, &east) != 0)
 		return -1;
 
+	/* The offset may lead out of the years that can be said. */
+	if (sec - east < first_second || sec - east > last_second)
+		return -1;
 	*ret = (sec - east) * 1000 + ms;
 	return 0;
 }

@@ -104,7 +104,8 @@ db_run(struct ctx *c, struct db *db, int flags, const struct db_step *steps, siz
 {
 	/* Behind a pooler role and limit are said inside of a transaction. */
 	bool tx = (flags & DB_TRANSACTION) || !db->prepare;
-	CLEANUP(flight_end) struct db_flight f = { .db = db, .begin = tx, .commit = tx };
+	CLEANUP(flight_end)
+	struct db_flight f = { .db = db, .begin = tx, .commit = tx, .binary = flags & DB_BINARY };
 
 	if (flight_plan(c, &f, steps, n) || fly(c, &f, flags))
 		return -1;

@@ -40,6 +40,7 @@ enum db_flags {
 	    1, /* doing it twice does no harm: after a connection lost at commit it is done again */
 	DB_TRANSACTION = 2, /* begin and commit around the steps (a single step without it is its
 			       own transaction) */
+	DB_BINARY = 4       /* see below */
 };
 
 /* db_open: a pool for url; connects to nothing yet.  role: set by every connection at its start (""
@@ -68,6 +69,11 @@ int db_begin(struct ctx *c, struct db *db, const struct db_step *steps, size_t n
 int db_more(struct ctx *c, struct db_tx *tx, const struct db_step *steps, size_t n);
 int db_commit(struct ctx *c, struct db_tx *tx, const struct db_step *steps, size_t n);
 void db_rollback(struct ctx *c, struct db_tx *tx);
+
+/* With DB_BINARY all parameters are in PostgreSQL's binary form, and are not copied: they must stay
+ * until the call returns.  A text is its bytes.  db_texts: a text[]; an element without data is
+ * null.  data NULL when m is full. */
+struct span db_texts(struct mem *m, const struct span *texts, size_t n);
 
 /* db_value: the bytes of one field; data NULL when it is SQL null.  Valid as long as the rows. */
 struct span db_value(const struct db_rows *r, int row, int col);

@@ -48,17 +48,20 @@ send_leg(struct db_flight *f, size_t i)
 {
 	struct db_leg *leg = &f->legs[i];
 	const struct db_stmt *s = leg->step->stmt;
-	int n = (int)leg->step->nparams;
+	const int n = (int)leg->step->nparams, *lengths = leg->lengths, *formats = leg->formats;
 	PGconn *pg = f->conn->pg;
 	bool known;
+	int sent;
 
 	known = f->db->prepare && (conn_knows(f->conn, s->name) || prepared_earlier(f, i, s->name));
 	leg->preparing = f->db->prepare && !known && conn_can_learn(f->conn, f->nlegs);
 	if (leg->preparing && !PQsendPrepare(pg, s->name, s->sql, 0, NULL))
 		return -1;
 	if (known || leg->preparing)
-		return PQsendQueryPrepared(pg, s->name, n, leg->values, NULL, NULL, 0) ? 0 : -1;
-	return PQsendQueryParams(pg, s->sql, n, NULL, leg->values, NULL, NULL, 0) ? 0 : -1;
+		sent = PQsendQueryPrepared(pg, s->name, n, leg->values, lengths, formats, 0);
+	else
+		sent = PQsendQueryParams(pg, s->sql, n, NULL, leg->values, lengths, formats, 0);
+	return sent ? 0 : -1;
 }
 
 static int

@@ -53,6 +53,26 @@ copy_params(struct ctx *c, struct db_flight *f, struct db_leg *leg)
 	return 0;
 }
 
+static int
+name_binary(struct ctx *c, struct db_flight *f, struct db_leg *leg)
+{
+	const struct db_step *s = leg->step;
+
+	leg->values = mem_alloc(c->mem, (s->nparams + 1) * sizeof(*leg->values));
+	leg->lengths = mem_alloc(c->mem, (s->nparams + 1) * sizeof(*leg->lengths));
+	leg->formats = mem_alloc(c->mem, (s->nparams + 1) * sizeof(*leg->formats));
+	if (!leg->values || !leg->lengths || !leg->formats)
+		return fail(c, ERR_INTERNAL, NULL);
+
+	for (size_t i = 0; i < s->nparams; i++) {
+		leg->values[i] = s->params[i].data;
+		leg->lengths[i] = (int)s->params[i].len;
+		leg->formats[i] = 1;
+		f->bytes += s->params[i].len;
+	}
+	return 0;
+}
+
 int
 flight_plan(struct ctx *c, struct db_flight *f, const struct db_step *steps, size_t n)
 {
@@ -64,7 +84,7 @@ flight_plan(struct ctx *c, struct db_flight *f, const struct db_step *steps, siz
 		return fail(c, ERR_INTERNAL, NULL);
 	for (size_t i = 0; i < n; i++) {
 		f->legs[i].step = &steps[i];
-		if (copy_params(c, f, &f->legs[i]))
+		if (f->binary ? name_binary(c, f, &f->legs[i]) : copy_params(c, f, &f->legs[i]))
 			return -1;
 	}
 
@@ -96,6 +116,44 @@ flight_end(struct db_flight *f)
 {
 	PQclear(f->error);
 	f->error = NULL;
+}
+
+/* ---- arrays ------------------------------------------------------------- */
+
+static char *
+put_int32(char *at, int64_t n)
+{
+	const uint32_t u = (uint32_t)n;
+	const unsigned char bytes[4] = { (unsigned char)(u >> 24), (unsigned char)(u >> 16),
+		(unsigned char)(u >> 8), (unsigned char)u };
+
+	memcpy(at, bytes, sizeof(bytes));
+	return at + sizeof(bytes);
+}
+
+struct span
+db_texts(struct mem *m, const struct span *texts, size_t n)
+{
+	enum { HEAD = 20, TEXT_OID = 25 };
+	size_t size = HEAD + 4 * n;
+	char *start, *at;
+
+	for (size_t i = 0; i < n; i++)
+		size += texts[i].data ? texts[i].len : 0;
+	start = at = size <= INT32_MAX ? mem_alloc(m, size) : NULL;
+	if (!start)
+		return (struct span){ NULL, 0 };
+
+	/* One dimension, nulls allowed, of texts, so many, counted from 1. */
+	at = put_int32(put_int32(put_int32(at, 1), 1), TEXT_OID);
+	at = put_int32(put_int32(at, (int64_t)n), 1);
+	for (size_t i = 0; i < n; i++) {
+		at = put_int32(at, texts[i].data ? (int64_t)texts[i].len : -1);
+		if (texts[i].data && texts[i].len)
+			memcpy(at, texts[i].data, texts[i].len);
+		at += texts[i].data ? texts[i].len : 0;
+	}
+	return (struct span){ start, size };
 }
 
 /* ---- rows --------------------------------------------------------------- */

@@ -59,10 +59,13 @@ enum db_verdict {
 	DB_LATE     /* no answer in time; certainly nothing was committed */
 };
 
-/* One step on its way.  values are copies that end with a NUL, as libpq wants them. */
+/* One step on its way.  values are copies that end with a NUL, as libpq wants them; or binary, then
+ * they have lengths and formats. */
 struct db_leg {
 	const struct db_step *step;
 	const char **values;
+	int *lengths; /* NULL: all are text */
+	int *formats;
 	PGresult *res;
 	bool preparing; /* its preparation is part of this flight */
 };
@@ -76,6 +79,7 @@ struct db_flight {
 	bool begin;   /* begin in front */
 	bool commit;  /* commit behind */
 	bool inside;  /* a transaction is open already */
+	bool binary;  /* the parameters are */
 	int64_t deadline;
 
 	size_t answered; /* legs whose answer came */

@@ -64,7 +64,8 @@ server_is_cgi(void)
 
 /* ---- signals -------------------------------------------------------------------- */
 
-/* SIGUSR1 is how FastCGI process managers ask a program to end. */
+/* SIGUSR1 is how FastCGI process managers ask a program to end; multiwatch, which starts programs
+ * again, sends SIGQUIT when it is to end itself. */
 static void
 stop_signals(sigset_t *ret)
 {
@@ -72,6 +73,7 @@ stop_signals(sigset_t *ret)
 	sigaddset(ret, SIGTERM);
 	sigaddset(ret, SIGINT);
 	sigaddset(ret, SIGUSR1);
+	sigaddset(ret, SIGQUIT);
 }
 
 static void *
@@ -113,7 +115,7 @@ end_signals(void)
 {
 	if (!program.watched)
 		return;
-	pthread_kill(program.watcher, SIGTERM);
+	pthread_kill(program.watcher, SIGUSR1);
 	pthread_join(program.watcher, NULL);
 	program.watched = false;
 }

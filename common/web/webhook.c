@@ -1,5 +1,6 @@
 /*
- * webhook.c - webhooks: keeping, answering, counting.  webhook_verify.c proves who sent them.
+ * webhook.c - webhooks: taking, answering, counting.  webhook_verify.c proves who sent them,
+ * webhook_keep.c keeps them.
  */
 #include "web/webhook.h"
 
@@ -16,8 +17,6 @@
 
 enum { COUNT_SLOTS = 16, COUNT_TYPE_MAX = 100, COUNT_EVERY_MS = 1000 };
 
-static const struct db_stmt keep_stmt = { "webhook_keep",
-	"select public.webhook_keep($1, $2::uuid, $3, $4, $5, $6::uuid, $7, $8, $9, $10)" };
 static const struct db_stmt count_stmt = { "webhook_count",
 	"select public.webhook_count($1, $2, $3::bigint)" };
 
@@ -171,13 +170,7 @@ webhook_text(struct mem *m, struct span body)
 	return (struct span){ mem_dup(m, t.data, t.len), t.len };
 }
 
-/* ---- keeping -------------------------------------------------------- */
-
-static void
-on_sent(void)
-{
-	crash_point(webhook_sent);
-}
+/* ---- taking ---------------------------------------------------------- */
 
 /* Counts what became of it.  A line that became free, or a call to look at, is the pump's business
  * at once. */
@@ -186,8 +179,6 @@ kept_as(struct ctx *c, const struct webhook *w, const struct webhook_event *e, c
 {
 	char type[COUNT_TYPE_MAX + 1];
 
-	if (!state)
-		return;
 	snprintf(type, sizeof(type), "state:%s", state);
 	count_event(c, w->provider, type);
 	if (strcmp(state, "applied") == 0 &&
@@ -199,29 +190,21 @@ static int
 keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
     const struct webhook_event *e, const char *class)
 {
-	/* The token's attempt wins over the one that the body names; where they disagree, the
-	 * database finds it out. */
-	const char *mark = p->assignment_id[0] != '\0' ? p->assignment_id : e->assignment_id;
-	const struct span params[] = { span_of(w->provider), span_of(p->organization_id),
-		span_of(p->signer), span_of(e->key), span_of(e->type), span_of(mark),
-		span_of(e->provider_call_id), webhook_text(c->mem, request_body(c)),
-		span_of(e->report), span_of(class) };
-	struct db_rows kept = { 0 };
-	const struct db_step step = { &keep_stmt, params, COUNT(params), &kept };
-	int result;
+	struct webhook_keeping k = { .provider = w->provider,
+		.proof = p,
+		.event = e,
+		.class = class };
 
-	if (!params[7].data)
+	k.body = webhook_text(c->mem, request_body(c));
+	if (!k.body.data)
 		return fail(c, ERR_UNAVAILABLE, "out of memory");
-
-	db_after_send(on_sent);
-	/* The event's key makes a second time harmless. */
-	result = db_run(c, server_db(), DB_REPEATABLE, &step, 1);
-	db_after_send(NULL);
-	if (result < 0 && c->failure.retry_after == 0)
-		c->failure.retry_after = 1;
-	if (result == 0)
-		kept_as(c, w, e, db_str(&kept, 0, 0));
-	return result;
+	if (webhook_keep(c, &k) < 0) {
+		if (c->failure.retry_after == 0)
+			c->failure.retry_after = 1;
+		return -1;
+	}
+	kept_as(c, w, e, k.state);
+	return 0;
 }
 
 int

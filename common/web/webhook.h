@@ -50,6 +50,18 @@ struct webhook_event {
 	const char *reply;            /* JSON */
 };
 
+enum { WEBHOOK_STATE_MAX = 15 };
+
+/* An event on its way into the database, and what became of it there. */
+struct webhook_keeping {
+	const char *provider;
+	const struct webhook_proof *proof;
+	const struct webhook_event *event;
+	const char *class; /* the event's, but for chatter */
+	struct span body;  /* as webhook_text makes it */
+	char state[WEBHOOK_STATE_MAX + 1];
+};
+
 /* webhook_verify: proves the request in hand, of which signed is what {body} stands for.  -1 with
  * ERR_SIGNATURE_INVALID, or with what the database had against it. */
 int webhook_verify(struct ctx *c, const struct webhook *w, const char *organization_id,
@@ -58,6 +70,9 @@ int webhook_verify(struct ctx *c, const struct webhook *w, const char *organizat
  * reply.  -1 when it could not be kept: then the sender has to send it again. */
 int webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
     const struct webhook_event *e);
+/* webhook_keep: keeps it, together with those that other threads keep at the same time where that
+ * makes no difference.  0 after the commit, with its state; -1 when it could not be kept. */
+int webhook_keep(struct ctx *c, struct webhook_keeping *k);
 /* webhook_answered: for the route's .after.  webhook_flush: writes down what was counted; for the
  * server's .quiet and .stop. */
 void webhook_answered(struct ctx *c);

@@ -178,17 +178,22 @@ round_look(struct pump *p, struct rounds *r, int64_t now)
 	return n == -1 || h == -1 ? -1 : n + h;
 }
 
+/* 1 when there is more to do at once. */
 static int
 round_upkeep(struct pump *p, struct rounds *r, int64_t now)
 {
 	bool full = now >= r->full_at;
+	int more;
 
 	if (r->stopping || now < r->upkeep_at)
 		return 0;
 	r->upkeep_at = now + UPKEEP_MS;
 	if (full)
 		r->full_at = now + UPKEEP_FULL_MS;
-	return upkeep_run(p, full);
+	more = upkeep_run(p, full);
+	if (more == 1)
+		r->upkeep_at = now;
+	return more;
 }
 
 /* One cheap question saves all others while nothing is due.  Somebody who pokes is believed. */
@@ -243,17 +248,18 @@ turn_round(struct pump *p, struct rounds *r)
 {
 	int64_t now = clock_steady_ms();
 	bool settled = round_settle(p);
-	int claimed, looked;
+	int kept, claimed, looked;
 
 	if (settled)
 		r->claim_at = earliest(r->claim_at, now);
-	if (round_upkeep(p, r, now) == -1)
+	kept = round_upkeep(p, r, now);
+	if (kept == -1)
 		r->upkeep_at = now + FAILED_MS;
 	round_rest(p, r, now);
 	looked = round_look(p, r, now);
 	claimed = round_claim(p, r, now);
 	ctx_reset(&p->c);
-	if (claimed > 0 || looked > 0)
+	if (claimed > 0 || looked > 0 || kept > 0)
 		return true;
 	if (fetch_live(p->fetch) == 0 && !p->done && (r->stopping || clock_steady_ms() >= r->end))
 		return false;
@@ -321,7 +327,8 @@ pump_turn(struct pump *p, int64_t wait_ms, int stop_fd)
 	const char *note = NULL;
 
 	mem_reset(p->turn);
-	p->counts = (struct pump_counts){ 0 };
+	p->counts = (struct pump_counts){ .turns = 1 };
+	p->counted = (struct pump_counts){ 0 };
 	p->nresults = 0;
 	text_empty(&p->waiting);
 	text_empty(&p->results);

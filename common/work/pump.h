@@ -21,6 +21,7 @@ enum {
 
 /* What a turn has done, for its summary. */
 struct pump_counts {
+	int64_t turns; /* 1 */
 	int64_t claimed, accepted, refused, unknown;
 	int64_t looked, absent, hung_up, expired, swept, sealed, failures;
 };
@@ -39,6 +40,7 @@ struct pump {
 	struct fetch *fetch;
 	char worker[64];
 	struct pump_counts counts;
+	struct pump_counts counted; /* what of them is written down already */
 	struct pump_dials by_type[PUMP_TYPES_MAX];
 	struct mem *turn;    /* memory of the turn */
 	struct text results; /* one JSON object for each dial */
@@ -117,12 +119,13 @@ void hangup_answered(struct pump *p, struct job *j, const struct fetch_answer *a
 /* hangup_record: records which were hung up. */
 void hangup_record(struct pump *p);
 
-/* upkeep_run: expiry, waiting events, plain keys; full: also partitions and pruning. */
+/* upkeep_run: expiry, waiting events, plain keys, counters; full: also partitions and pruning.  1
+ * when there is more of it at once, 0 when not, -1 when the database failed. */
 int upkeep_run(struct pump *p, bool full);
 /* upkeep_due: 1 when something is due now, 0 when nothing is, -1 when the database failed. */
 int upkeep_due(struct pump *p);
-/* upkeep_dialled: counts one dial's result for /metrics.  upkeep_count: writes the turn's counters
- * down for /metrics. */
+/* upkeep_dialled: counts one dial's result for /metrics.  upkeep_count: writes down for
+ * /metrics what the turn has done since it was last written. */
 void upkeep_dialled(struct pump *p, const char *type, enum voice_result result);
 void upkeep_count(struct pump *p);
 

@@ -10,6 +10,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* As many calls as public.queue_expire ends at once. */
+enum { EXPIRE_MAX = 500 };
+
 static const struct db_stmt upkeep_stmt = { "turn_upkeep",
 	"select public.turn_upkeep($1::boolean)" };
 static const struct db_stmt due_stmt = { "turn_due", "select public.turn_due()" };
@@ -74,15 +77,16 @@ secrets_close(struct pump *p)
 
 /* ---- counters -------------------------------------------------------------- */
 
-static void
+static int
 count_write(struct pump *p, const char *what, int64_t n)
 {
 	const char *number = mem_printf(p->c.mem, "%" PRId64, n);
 	struct span params[2] = { span_of(what), span_of(number) };
 	struct db_step step = { &count_stmt, params, 2, NULL };
 
-	if (what && number && n > 0)
-		pump_run(p, 0, &step, 1);
+	if (n <= 0)
+		return 0;
+	return what && number ? pump_run(p, 0, &step, 1) : -1;
 }
 
 void
@@ -116,13 +120,21 @@ dials_write(struct pump *p)
 	}
 }
 
+/* What could not be written is written with the next. */
+static void
+turn_write(struct pump *p, const char *what, int64_t n, int64_t *counted)
+{
+	if (count_write(p, what, n - *counted) == 0)
+		*counted = n;
+}
+
 void
 upkeep_count(struct pump *p)
 {
 	dials_write(p);
-	count_write(p, "turns", 1);
-	count_write(p, "claimed", p->counts.claimed);
-	count_write(p, "looked", p->counts.looked);
+	turn_write(p, "turns", p->counts.turns, &p->counted.turns);
+	turn_write(p, "claimed", p->counts.claimed, &p->counted.claimed);
+	turn_write(p, "looked", p->counts.looked, &p->counted.looked);
 }
 
 /* ---- upkeep ----------------------------------------------------------------- */
@@ -131,6 +143,7 @@ int
 upkeep_run(struct pump *p, bool full)
 {
 	const struct json *done;
+	int64_t expired;
 
 	crash_point(sweep_before);
 	done = pump_json(p, &upkeep_stmt, (const struct span[]){ span_of(full ? "true" : "false") },
@@ -138,10 +151,13 @@ upkeep_run(struct pump *p, bool full)
 	if (!done)
 		return -1;
 	crash_point(sweep_after);
-	p->counts.expired += json_int(done, "expired", 0);
+	expired = json_int(done, "expired", 0);
+	p->counts.expired += expired;
 	p->counts.swept += json_int(done, "swept", 0);
-	dials_write(p);
-	return secrets_close(p);
+	upkeep_count(p);
+	if (secrets_close(p) == -1)
+		return -1;
+	return expired >= EXPIRE_MAX;
 }
 
 int

@@ -105,6 +105,17 @@ begin
 end
 $$;
 
+-- A provider that still has attempts under way cannot be taken away from under them; is_active = false lets them end.
+create or replace function public.provider_keep() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if exists (select from public.call_assignments a where a.provider_id = old.id and a.finished_at is null) then
+        raise exception 'provider_in_use' using errcode = 'PT409', detail = 'Calls are under way there; set is_active to false first.';
+    end if;
+    return old;
+end
+$$;
+
 -- A template that names its assistant the older way (assistant_id, or params.assistant_id) can be said at that provider.
 create or replace function public.template_targets_fill() returns trigger
     language plpgsql security definer set search_path = '' as $$

@@ -44,14 +44,15 @@ begin
     select p.id, p.provider_type,
            case when p.cooling_until > clock_timestamp() then 0
                 else greatest(0, least(
-                    case when p.failures > 0 then least(1, p.max_concurrent_calls) else p.max_concurrent_calls end - l.live,
+                    p.max_concurrent_calls - l.live, case when p.failures > 0 then 1 - l.probing else p.max_concurrent_calls end,
                     case when p.starts_per_second is null then 1000000
                          else floor(greatest(p.starts_per_second, 1) - s.started)::integer end)) end::integer,
            case when p.cooling_until > clock_timestamp() then 'provider_cooling'
-                when p.max_concurrent_calls <= l.live or (p.failures > 0 and l.live > 0) then 'provider_capacity'
+                when p.max_concurrent_calls <= l.live or (p.failures > 0 and l.probing > 0) then 'provider_capacity'
                 else 'provider_starts' end
       from public.call_service_providers p
-     cross join lateral (select count(*)::integer as live from public.call_assignments a
+     cross join lateral (select count(*)::integer as live, count(*) filter (where a.state in ('leased', 'sent'))::integer as probing
+                           from public.call_assignments a
                           where a.provider_id = p.id and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
      cross join lateral (select count(*)::integer as started from public.call_assignments a
                           where p.starts_per_second is not null and a.provider_id = p.id
@@ -217,6 +218,7 @@ declare
     v_routes text[];
     v_closed uuid[];
     v_newly uuid[];
+    v_again boolean; -- rows were taken out of the line: there may be more behind them
     v_take integer;
     v_cand uuid[];
     v_org_id uuid[];
@@ -250,6 +252,7 @@ begin
     v_closed := public.organizations_full();
     for pass in 1..3 loop
         v_newly := '{}';
+        v_again := false;
         v_cand := array(select c.id from public.queue_candidates(v_routes, v_closed, v_take) c where c.id <> all (v_calls));
         exit when cardinality(v_cand) = 0;
         perform from public.organizations o
@@ -257,12 +260,17 @@ begin
         select array_agg(f.id), array_agg(f.free), array_agg(f.reason) into v_org_id, v_org_free, v_org_why
           from public.organizations_free(v_cand, v_calls) f;
 
-        for q in select c.id, c.call_created_at, c.organization_id, c.route, c.recipient_number
+        for q in select c.id, c.call_created_at, c.organization_id, c.route, c.recipient_number, c.expires_at
                    from public.call_queue c
-                  where c.id = any (v_cand) and c.status = 'queued' and c.ready and c.expires_at > statement_timestamp()
+                  where c.id = any (v_cand) and c.status = 'queued' and c.ready
                   order by c.priority, c.due_at, c.position
                     for update skip locked loop
             exit when v_take <= 0;
+            if q.expires_at <= statement_timestamp() then
+                perform public.call_close(q.id, q.call_created_at, 'expired', 'expired', null);
+                v_again := true;
+                continue;
+            end if;
             v_o := array_position(v_org_id, q.organization_id);
             if v_org_free[v_o] <= 0 then
                 if q.organization_id <> all (v_newly) then
@@ -287,7 +295,7 @@ begin
         end loop;
         v_closed := v_closed || v_newly;
         v_routes := public.routes_open(v_routes, v_prov, v_type, v_free);
-        exit when v_take <= 0 or cardinality(v_newly) = 0 or cardinality(v_routes) = 0;
+        exit when v_take <= 0 or (cardinality(v_newly) = 0 and not v_again) or cardinality(v_routes) = 0;
     end loop;
     if cardinality(v_calls) > 0 then
         ids := public.assignments_make(v_calls, v_provs, p_worker, p_lease_seconds);

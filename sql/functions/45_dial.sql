@@ -8,10 +8,11 @@ declare
 begin
     with made as (
         insert into public.call_assignments (call_id, call_created_at, organization_id, provider_id, provider_type, attempt, worker, lease_until,
-                                             assistant, caller_number)
+                                             assistant, caller_number, created_at)
         select q.id, q.call_created_at, q.organization_id, p.id, p.provider_type,
                (select count(*) + 1 from public.call_assignments a where a.call_id = q.id), p_worker,
-               clock_timestamp() + make_interval(secs => p_lease_seconds), t.assistant, coalesce(n.voice_number_id, t.caller_number)
+               clock_timestamp() + make_interval(secs => p_lease_seconds), t.assistant, coalesce(n.voice_number_id, t.caller_number),
+               clock_timestamp() -- a claim may have waited for its locks; starts a second are counted by this
           from unnest(p_calls, p_provs) u(call, prov)
           join public.call_queue q on q.id = u.call
           join public.call_service_providers p on p.id = u.prov

@@ -13,7 +13,7 @@ create or replace function public.time_or_null(p_text text) returns timestamptz
     language plpgsql immutable set search_path = '' as $$
 begin
     if p_text is null
-       or p_text ~ '^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$' then
+       or p_text ~ '^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-3]):[0-5]\d)$' then
         return p_text::timestamptz;
     end if;
     begin
@@ -59,6 +59,14 @@ begin
        or (a.provider_call_id is not null and p_provider_call is not null and a.provider_call_id <> p_provider_call) then
         return 'foreign_call';
     end if;
+    if p_signer = 'organization' and (a.provider_call_id is null or p_report ->> 'status' = 'ended') then
+        -- An organization knows its own secret.  It may tell how far a call is; which call it is, and how it ended, the provider is asked.
+        if a.provider_call_id is null then
+            return 'waiting';
+        end if;
+        update public.call_assignments x set next_look_at = clock_timestamp() where x.id = a.id and x.finished_at is null;
+        return case when found then 'applied' else 'ignored' end;
+    end if;
     return public.assignment_apply(a, p_provider_call, p_report);
 end
 $$;
@@ -86,7 +94,7 @@ begin
     end if;
     if a.state in ('leased', 'sent', 'unknown', 'absent', 'refused') then
         if not public.assignment_accept(a, p_provider_call, p_report ->> 'control_url') then
-            return 'ignored';
+            return case when v_final and public.attempt_counted(a, p_report) then 'applied' else 'ignored' end;
         end if;
         select * into a from public.call_assignments x where x.id = a.id;
         v_news := true;

@@ -43,7 +43,7 @@ begin
         select from public.call_templates t where t.id = q.template_id and t.params ->> 'voicemail' = 'accept') then
         v_class := 'finished';
     end if;
-    v_status := case when q.cancel_requested_at is not null then 'canceled'
+    v_status := case when q.cancel_requested_at is not null and (v_class <> 'finished' or a.hangup_at is not null) then 'canceled'
                      when v_class = 'finished' then 'completed'
                      when v_class = 'unlisted' and v_started is not null then 'completed'
                      when v_started is not null and v_class <> 'retry_later' then 'failed'
@@ -54,7 +54,8 @@ begin
            accepted_at = coalesce(x.accepted_at, clock_timestamp()), provider_call_id = a.provider_call_id, answered_at = a.answered_at,
            end_class = v_class, duration_seconds = v_seconds,
            ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), a.ended_at, clock_timestamp()), outcome = v_status,
-           final = coalesce((p_report ->> 'final')::boolean, false), updated_at = now()
+           final = coalesce((p_report ->> 'final')::boolean, false) and not coalesce((p_report ->> 'looked')::boolean, false),
+           cost_cents = public.number_or_null(p_report ->> 'cost_cents'), updated_at = now()
      where x.id = a.id
     returning x.* into a;
     if v_refusal is not null and v_started is null then
@@ -123,19 +124,58 @@ begin
     if a.final then
         return;
     end if;
-    update public.call_assignments x set final = true, duration_seconds = public.report_seconds(p_report), updated_at = now() where x.id = a.id;
-    update public.usage_entries u
-       set quantity = (select coalesce(sum(x.duration_seconds), 0) from public.call_assignments x where x.call_id = a.call_id)
-     where u.call_id = a.call_id and u.kind = 'seconds';
+    perform public.attempt_counted(a, p_report);
     update public.calls c
        set started_at = coalesce(public.time_or_null(p_report ->> 'started_at'), c.started_at, a.answered_at),
            ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), c.ended_at, a.ended_at),
            duration_seconds = greatest(public.report_seconds(p_report), coalesce(c.duration_seconds, 0)),
-           vapi_cost_cents = coalesce(public.number_or_null(p_report ->> 'cost_cents'), c.vapi_cost_cents),
-           total_cost_cents = coalesce(public.number_or_null(p_report ->> 'cost_cents'), c.total_cost_cents),
            updated_at = now()
      where c.id = a.call_id and c.created_at = a.call_created_at;
     perform public.call_contents(a, p_report);
+end
+$$;
+
+-- What an attempt cost and how long it was, learnt after somebody had given it up or ended it without a report.  A call that is over gets
+-- its ledger set right; one that is not is summed when it ends.
+create or replace function public.attempt_counted(a public.call_assignments, p_report jsonb) returns boolean
+    language plpgsql security definer set search_path = '' as $$
+declare
+    c public.calls;
+begin
+    if a.final then
+        return false;
+    end if;
+    update public.call_assignments x
+       set final = true, duration_seconds = public.report_seconds(p_report), updated_at = now(),
+           cost_cents = coalesce(public.number_or_null(p_report ->> 'cost_cents'), x.cost_cents),
+           accepted_at = coalesce(x.accepted_at, x.sent_at)
+     where x.id = a.id;
+    select * into c from public.calls x where x.id = a.call_id and x.created_at = a.call_created_at for update;
+    if c.finished_at is not null then
+        update public.calls x set attempts = greatest(x.attempts, 1), updated_at = now() where x.id = c.id and x.created_at = c.created_at
+        returning x.* into c;
+        perform public.usage_write(c);
+    end if;
+    return true;
+end
+$$;
+
+-- The ledger of a call that is over: one row of each kind; seconds and cost of all its attempts.
+create or replace function public.usage_write(c public.calls) returns void
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_seconds integer;
+    v_cost numeric;
+begin
+    select coalesce(sum(x.duration_seconds), 0), sum(x.cost_cents) into v_seconds, v_cost
+      from public.call_assignments x where x.call_id = c.id;
+    insert into public.usage_entries as u (organization_id, user_id, call_id, call_created_at, kind, quantity, occurred_at)
+    values (c.organization_id, c.user_id, c.id, c.created_at, 'calls', 1, c.ended_at),
+           (c.organization_id, c.user_id, c.id, c.created_at, 'seconds', v_seconds, c.ended_at)
+    on conflict (call_id, kind) do update set quantity = excluded.quantity where u.quantity <> excluded.quantity;
+    update public.calls x
+       set total_cost_cents = v_cost, vapi_cost_cents = case when x.provider_type = 'vapi' then v_cost end
+     where x.id = c.id and x.created_at = c.created_at and x.total_cost_cents is distinct from v_cost;
 end
 $$;
 
@@ -169,9 +209,9 @@ create or replace function public.call_close(p_call uuid, p_created timestamptz,
     language plpgsql security definer set search_path = '' as $$
 declare
     c public.calls;
-    v_seconds integer;
-    v_cost numeric := public.number_or_null(p_report ->> 'cost_cents');
+    v_cost numeric;
 begin
+    select sum(x.cost_cents) into v_cost from public.call_assignments x where x.call_id = p_call;
     update public.calls x
        set status = p_status, ended_reason = p_reason, end_class = a.end_class, progress = case when a.accepted_at is not null then 'ended' else x.progress end,
            attempts = x.attempts + p_new::integer,
@@ -181,7 +221,7 @@ begin
            started_at = coalesce(public.time_or_null(p_report ->> 'started_at'), x.started_at, a.answered_at),
            ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), x.ended_at, a.ended_at, clock_timestamp()),
            duration_seconds = greatest(coalesce(a.duration_seconds, 0), coalesce(x.duration_seconds, 0)),
-           vapi_cost_cents = coalesce(v_cost, x.vapi_cost_cents), total_cost_cents = coalesce(v_cost, x.total_cost_cents),
+           total_cost_cents = v_cost, vapi_cost_cents = case when coalesce(a.provider_type, x.provider_type) = 'vapi' then v_cost end,
            finished_at = clock_timestamp(),
            last_error = case when p_status = 'failed' then p_reason else x.last_error end, updated_at = now()
      where x.id = p_call and x.created_at = p_created and x.finished_at is null
@@ -198,11 +238,7 @@ begin
            last_error = case when p_status = 'failed' then p_reason else q.last_error end
      where q.id = p_call;
     if c.attempts > 0 then
-        select coalesce(sum(x.duration_seconds), 0) into v_seconds from public.call_assignments x where x.call_id = p_call;
-        insert into public.usage_entries (organization_id, user_id, call_id, call_created_at, kind, quantity, occurred_at)
-        values (c.organization_id, c.user_id, c.id, c.created_at, 'calls', 1, c.ended_at),
-               (c.organization_id, c.user_id, c.id, c.created_at, 'seconds', v_seconds, c.ended_at)
-        on conflict (call_id, kind) do nothing;
+        perform public.usage_write(c);
     end if;
     insert into public.events (organization_id, type, subject_id, data)
     values (c.organization_id, 'call.' || p_status, c.id, public.call_view(c))

@@ -1,4 +1,4 @@
--- 60_record.sql - what became of a dial, and of those of which nobody knows; hang-ups; providers that refuse.
+-- 60_record.sql - what became of a dial, and of those of which nobody knows; providers that refuse.
 
 -- A provider refused for its own reasons: it rests, longer each time, and others are asked.  p_retry_after in seconds, -1: not told.
 create or replace function public.provider_cool(p_provider uuid, p_fault text, p_retry_after double precision, p_error text) returns void
@@ -173,10 +173,17 @@ create or replace function public.looks_record(p_findings jsonb) returns jsonb
     language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     f jsonb;
+    v_state text;
     v_done jsonb := '[]';
 begin
     for f in select e from jsonb_array_elements(p_findings) e order by e ->> 'assignment_id' loop
-        v_done := v_done || jsonb_build_object('assignment_id', f ->> 'assignment_id', 'state', public.look_record(f));
+        -- One that cannot be applied undoes no other, and is looked up again later.
+        begin
+            v_state := public.look_record(f);
+        exception when others then
+            v_state := public.look_failed((f ->> 'assignment_id')::uuid, sqlstate || ' ' || sqlerrm);
+        end;
+        v_done := v_done || jsonb_build_object('assignment_id', f ->> 'assignment_id', 'state', v_state);
     end loop;
     return v_done;
 end
@@ -188,6 +195,7 @@ declare
     a public.call_assignments;
     p public.call_service_providers;
     v_provider_call text := f ->> 'provider_call_id';
+    w_a public.call_assignments;
     w public.webhook_events;
 begin
     if v_provider_call is not null then
@@ -199,15 +207,21 @@ begin
     end if;
     select * into p from public.call_service_providers x where x.id = a.provider_id;
     if f ->> 'finding' = 'found' then
-        perform public.assignment_apply(a, v_provider_call, (f ->> 'report')::jsonb || jsonb_strip_nulls(jsonb_build_object('control_url', f ->> 'control_url')));
+        perform public.assignment_apply(a, v_provider_call, (f ->> 'report')::jsonb || jsonb_strip_nulls(jsonb_build_object('control_url', f ->> 'control_url', 'looked', true)));
         for w in select * from public.webhook_events e
                   where e.state = 'waiting' and e.provider = a.provider_type and e.provider_call_id = v_provider_call
                   order by e.id for update loop
             perform public.webhook_try(w);
         end loop;
         update public.call_assignments x
-           set next_look_at = clock_timestamp() + make_interval(secs => case when x.state = 'accepted' then p.silence_seconds else p.report_grace_seconds end)
-         where x.id = a.id and x.finished_at is null;
+           set next_look_at = clock_timestamp() + make_interval(secs => case when x.state = 'accepted' then p.silence_seconds else p.report_grace_seconds end),
+               first_absent_at = null
+         where x.id = a.id and x.finished_at is null
+        returning x.* into w_a;
+        -- A provider that says for days that a call is queued is not believed for ever.
+        if found then
+            perform public.look_patience(w_a, p);
+        end if;
         return (select x.state from public.call_assignments x where x.id = a.id);
     end if;
     if a.look_fence <> (f ->> 'look_fence')::bigint then
@@ -274,17 +288,28 @@ begin
 end
 $$;
 
--- Nothing could be learnt: again later, until patience ends.
-create or replace function public.look_again(a public.call_assignments, p public.call_service_providers) returns text
+-- Patience that has come to its end.  True when the attempt is over by that.
+create or replace function public.look_patience(a public.call_assignments, p public.call_service_providers) returns boolean
     language plpgsql security definer set search_path = '' as $$
 begin
     if a.state = 'ended' and clock_timestamp() > a.ended_at + make_interval(secs => p.report_patience_seconds) then
         perform public.assignment_finish(a, '{}');
-        return 'ended';
+        return true;
     end if;
     if a.state in ('unknown', 'accepted')
        and clock_timestamp() > coalesce(a.accepted_at, a.sent_at) + make_interval(secs => p.unknown_patience_seconds) then
         perform public.assignment_lost(a, 'outcome_unknown');
+        return true;
+    end if;
+    return false;
+end
+$$;
+
+-- Nothing could be learnt: again later, until patience ends.
+create or replace function public.look_again(a public.call_assignments, p public.call_service_providers) returns text
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if public.look_patience(a, p) then
         return 'ended';
     end if;
     update public.call_assignments x
@@ -294,76 +319,19 @@ begin
 end
 $$;
 
--- ---- cancel and hang up ---------------------------------------------------
-
--- Cancels one call: waiting ones at once; live ones are hung up by the pump where the provider has a way.
-create or replace function public.call_cancel(p_call uuid) returns void
-    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
+-- A finding that could not be applied.
+create or replace function public.look_failed(p_assignment uuid, p_why text) returns text
+    language plpgsql security definer set search_path = '' as $$
 declare
     a public.call_assignments;
-    q public.call_queue;
+    p public.call_service_providers;
 begin
-    -- The attempt's row first, then the queue's: the same order as everywhere.
-    select * into a from public.call_assignments x
-     where x.call_id = p_call and x.state in ('leased', 'sent', 'accepted', 'unknown') for update;
-    select * into q from public.call_queue x where x.id = p_call for update;
-    if q.id is null or q.status not in ('queued', 'in-progress') then
-        raise exception 'call_ended' using errcode = 'PT409', detail = 'The call has already ended.';
+    select * into a from public.call_assignments x where x.id = p_assignment and x.finished_at is null for update;
+    if not found then
+        return 'gone';
     end if;
-    if a.id is null then
-        select * into a from public.call_assignments x
-         where x.call_id = p_call and x.state in ('leased', 'sent', 'accepted', 'unknown');
-        if a.id is not null then
-            -- It was claimed between the two locks.
-            raise exception 'try again' using errcode = '40001';
-        end if;
-    end if;
-    if a.id is null and q.status = 'queued' then
-        perform public.call_close(q.id, q.call_created_at, 'canceled', 'canceled', null);
-        return;
-    end if;
-    if a.state = 'leased' then
-        update public.call_assignments x
-           set state = 'absent', outcome = 'canceled', reason = 'canceled', finished_at = clock_timestamp(), updated_at = now()
-         where x.id = a.id
-        returning x.* into a;
-        perform public.call_close(q.id, q.call_created_at, 'canceled', 'canceled', a);
-        return;
-    end if;
-    if a.id is null then
-        raise exception 'call_ended' using errcode = 'PT409', detail = 'The call has ended; its report is still to come.';
-    end if;
-    if a.provider_type = 'synthflow' then
-        raise exception 'hangup_unavailable' using errcode = 'PT409', detail = 'SynthFlow offers no way to hang up.';
-    end if;
-    update public.call_queue x set cancel_requested_at = coalesce(x.cancel_requested_at, now()), updated_at = now() where x.id = p_call;
-    -- Where nobody has told yet how to hang up, the provider is asked at once.
-    update public.call_assignments x
-       set hangup_requested_at = coalesce(x.hangup_requested_at, now()), updated_at = now(),
-           next_look_at = case when x.state = 'accepted' and x.control_url is null then clock_timestamp() else x.next_look_at end
-     where x.id = a.id;
+    update public.call_assignments x set detail = left(p_why, 300) where x.id = a.id;
+    select * into p from public.call_service_providers x where x.id = a.provider_id;
+    return public.look_again(a, p);
 end
-$$;
-
-create or replace function public.hangups_claim(p_limit integer) returns jsonb
-    language sql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
-    with due as (
-        update public.call_assignments a
-           set hangup_tries = a.hangup_tries + 1,
-               hangup_requested_at = clock_timestamp() + make_interval(secs => least(60, power(2, a.hangup_tries)))
-          from (select id from public.call_assignments
-                 where hangup_requested_at <= statement_timestamp() and hangup_at is null and state = 'accepted' and control_url is not null
-                   and hangup_tries < 10
-                 order by hangup_requested_at limit p_limit for update skip locked) d
-         where a.id = d.id
-        returning a.*)
-    select coalesce(jsonb_agg(jsonb_build_object('assignment_id', a.id, 'control_url', a.control_url, 'provider_type', a.provider_type,
-                                                 'organization_id', a.organization_id,
-                                                 'provider_id', p.id, 'base_url', p.base_url, 'api_key', p.api_key, 'timeout_ms', p.timeout_ms)), '[]')
-      from due a join public.call_service_providers p on p.id = a.provider_id
-$$;
-
-create or replace function public.hangups_record(p_ids uuid[]) returns void
-    language sql security definer set search_path = '' as $$
-    update public.call_assignments a set hangup_at = clock_timestamp(), updated_at = now() where a.id = any (p_ids) and a.hangup_at is null
 $$;

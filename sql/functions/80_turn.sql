@@ -35,7 +35,8 @@ begin
         or exists (select from public.call_assignments where next_look_at <= statement_timestamp())
         or exists (select from public.call_assignments where state = 'leased' and lease_until < statement_timestamp())
         or exists (select from public.call_assignments where state = 'sent' and lease_until < statement_timestamp())
-        or exists (select from public.call_assignments where hangup_requested_at <= statement_timestamp() and hangup_at is null and state = 'accepted');
+        or exists (select from public.call_assignments where hangup_requested_at <= statement_timestamp() and hangup_at is null and state = 'accepted'
+                    and control_url is not null and hangup_tries < 10);
 end
 $$;
 

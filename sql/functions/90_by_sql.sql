@@ -20,7 +20,7 @@ create or replace function public.get_best_available_provider() returns uuid
 $$;
 
 -- Gives a waiting call to a provider.  Counts as never sent with its lease run out, so the next pump turn dials it.  Answers the attempt's
--- id; null when there is no free place or the call does not wait any more.
+-- id; null when there is no free place, the organization may not call now, or the call does not wait any more.
 create or replace function public.assign_call_to_provider(p_queue_id uuid, p_provider_id uuid) returns uuid
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -32,7 +32,10 @@ begin
     select q.organization_id into v_organization from public.call_queue q where q.id = p_queue_id;
     perform from public.organizations o where o.id = v_organization for no key update;
     select f.free into v_free from public.providers_free() f where f.id = p_provider_id;
-    if coalesce(v_free, 0) <= 0 or v_organization = any (public.organizations_full()) then
+    if coalesce(v_free, 0) <= 0 or v_organization = any (public.organizations_full())
+       or exists (select from public.organizations o where o.id = v_organization and public.organization_admission(o) is not null)
+       or exists (select from public.call_queue q join public.do_not_call d
+                      on d.organization_id = q.organization_id and d.phone_number = q.recipient_number where q.id = p_queue_id) then
         return null;
     end if;
     perform from public.call_queue q where q.id = p_queue_id and q.status = 'queued' and q.due_at <= statement_timestamp() for update;
@@ -77,6 +80,9 @@ begin
     select * into q from public.call_queue x where x.id = p_queue_id for update;
     if q.id is null or q.status <> 'in-progress' or a.id is null then
         return false;
+    end if;
+    if p_wish = 'retry' and a.state in ('sent', 'unknown') then
+        return false; -- the telephone may be ringing
     end if;
     if a.state in ('leased', 'sent', 'unknown') then
         perform public.assignment_accept(a, null, null);

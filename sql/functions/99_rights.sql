@@ -31,8 +31,9 @@ grant execute on function public.call_view(public.calls), public.call_view_of(uu
     public.call_reschedule(uuid, timestamptz), public.recording_access(uuid, uuid), public.refuse_field(text, text, text),
     public.idempotency_take(text, text), public.idempotency_keep(text, text, integer, text) to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
+    public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;
 grant execute on function public.touch_updated_at(), public.check_state_move() to public;
-grant execute on function public.provider_fill(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),
+grant execute on function public.provider_fill(), public.provider_keep(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),
     public.profile_make(), public.call_route(uuid, uuid) to service_role, hookswitch_operator;
 grant execute on function api.schema_version() to hookswitch_webhook;

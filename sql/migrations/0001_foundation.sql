@@ -83,6 +83,7 @@ create function public.current_organization_id() returns uuid language plpgsql s
 create function public.check_state_move() returns trigger language plpgsql as 'begin return new; end';
 create function public.touch_updated_at() returns trigger language plpgsql as 'begin return new; end';
 create function public.call_queue_fill() returns trigger language plpgsql as 'begin return new; end';
+create function public.provider_keep() returns trigger language plpgsql as 'begin return old; end';
 create function public.provider_fill() returns trigger language plpgsql as 'begin return new; end';
 create function public.template_targets_fill() returns trigger language plpgsql as 'begin return new; end';
 create function public.template_routes_refresh() returns trigger language plpgsql as 'begin return null; end';

@@ -236,6 +236,8 @@ create index template_favorites_template_idx on public.template_favorites (templ
 
 create trigger call_service_providers_fill before insert or update on public.call_service_providers
     for each row execute function public.provider_fill();
+create trigger call_service_providers_keep before delete on public.call_service_providers
+    for each row execute function public.provider_keep();
 create trigger call_templates_targets after insert or update of provider_id, assistant_id, params on public.call_templates
     for each row execute function public.template_targets_fill();
 create trigger call_template_targets_routes after insert or update or delete on public.call_template_targets

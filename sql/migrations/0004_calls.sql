@@ -137,6 +137,7 @@ create table public.call_assignments (
     http_status integer,
     detail text,
     duration_seconds integer,
+    cost_cents numeric,
     final boolean not null default false,
     updated_at timestamptz not null default now(),
     constraint call_assignments_call_fkey foreign key (call_id, call_created_at) references public.calls (id, created_at) on delete cascade

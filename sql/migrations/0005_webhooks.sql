@@ -1,17 +1,21 @@
 -- 0005_webhooks.sql - every event that comes in.
 
+-- A check of a table is read anew by each statement that writes to it; one of a domain is not.
+create domain public.webhook_signer as text constraint webhook_signer_check check (value in ('call', 'organization', 'installation'));
+create domain public.webhook_state as text constraint webhook_state_check
+    check (value in ('kept', 'applied', 'ignored', 'waiting', 'failed', 'foreign_call', 'unmatched', 'unknown'));
+
 create table public.webhook_events (
     id bigint generated always as identity,
     received_at timestamptz not null default now(),
     provider text not null,
     organization_id uuid not null,
-    signer text not null constraint webhook_events_signer_check check (signer in ('call', 'organization', 'installation')),
+    signer public.webhook_signer not null,
     type text not null,
     key text not null,
     assignment_id uuid,
     provider_call_id text,
-    state text not null constraint webhook_events_state_check
-        check (state in ('kept', 'applied', 'ignored', 'waiting', 'failed', 'foreign_call', 'unmatched', 'unknown')),
+    state public.webhook_state not null,
     apply_error text,
     tries integer not null default 0,
     try_at timestamptz,

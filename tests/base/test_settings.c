@@ -105,7 +105,7 @@ what_is_not_set_has_its_default(void **state UNUSED)
 {
 	assert_int_equal(load(), 0);
 	assert_string_equal(said, "");
-	assert_int_equal(setting_int(SET_HOOKSWITCH_THREADS), 4);
+	assert_int_equal(setting_int(SET_HOOKSWITCH_THREADS), 16);
 	assert_string_equal(setting_str(SET_HOOKSWITCH_RUN_DIR), "/run/hookswitch");
 	assert_true(setting_bool(SET_HOOKSWITCH_DB_PREPARE));
 	assert_false(setting_bool(SET_HOOKSWITCH_KEEP_CHATTER));
@@ -283,7 +283,7 @@ all_settings_are_described(void **state UNUSED)
 	assert_string_equal(said + n - 3, "}]\n");
 	for (i = 1; i < COUNT(names); i++)
 		assert_non_null(strstr(said, names[i]));
-	assert_non_null(strstr(said, "\"type\":\"int\",\"default\":\"4\",\"min\":1,\"max\":64,"));
+	assert_non_null(strstr(said, "\"type\":\"int\",\"default\":\"16\",\"min\":1,\"max\":64,"));
 }
 
 int

@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 TICKS = os.sysconf("SC_CLK_TCK")
+# What a program's connection sets (common/lib/db_conn.c).
+SESSION = "-c role=hookswitch_webhook -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 
 
 @dataclass
@@ -138,7 +140,7 @@ def pgbench(stack, script, transactions, variables, clients=16):
     done = subprocess.run(
         ["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-t", str(transactions // clients), *where,
          "-U", "hookswitch_app", "-f", str(script), *words, stack.database],
-        env={**os.environ, "PGOPTIONS": "-c role=hookswitch_webhook"}, capture_output=True, text=True, check=False)
+        env={**os.environ, "PGOPTIONS": SESSION}, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and f"processed: {transactions}/{transactions}" in done.stdout, \
         f"pgbench failed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))

@@ -165,6 +165,41 @@ def test_no_request_is_lost_while_programs_are_changed_again_and_again(stack, al
     stack.start_program("calls", keeper=False)
 
 
+# ---- the database goes and comes -------------------------------------------------------
+
+
+def test_connections_that_the_database_closed_are_opened_again_unnoticed(stack, alice):
+    stack.provider("vapi")
+    template = stack.template()
+    hooks = Hooks(stack)
+    for n in range(5):
+        closed = stack.value("""select count(pg_terminate_backend(pid)) from pg_stat_activity
+                                 where usename = 'hookswitch_app' and datname = current_database()""")
+        assert closed > 0 or n == 0
+        stack.schedule(1, alice, template)
+        alice.get("/api/v1/calls")
+        hooks.vapi(alice.organization, vapi_event("status-update.ringing", f"c{n}"))
+        assert stack.anybody().get("/readyz") == {"status": "ready"}
+        assert stack.pump_ask().json()["failures"] == 0
+    assert stack.count("calls") == 5
+
+
+def test_without_a_database_the_api_says_so_and_comes_back_by_itself(stack, alice):
+    stack.provider("vapi")
+    template = stack.template()
+    stack.database_open(False)
+    try:
+        stack.sql("""select pg_terminate_backend(pid) from pg_stat_activity
+                      where usename = 'hookswitch_app' and datname = current_database()""")
+        for answer in (alice.ask("GET", "/api/v1/calls"),
+                       alice.ask("POST", "/api/v1/calls", {"recipient_number": "+15551230000", "template_id": template})):
+            problem(answer, 503, "unavailable")
+            assert int(answer.headers["Retry-After"]) >= 1
+    finally:
+        stack.database_open(True)
+    assert alice.get("/api/v1/calls")["data"] == []
+
+
 # ---- heads and ids ---------------------------------------------------------------------
 
 

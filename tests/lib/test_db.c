@@ -115,6 +115,37 @@ a_parameter_with_nul_is_refused(void **state)
 	assert_failure(ERR_INTERNAL, 500, "internal");
 }
 
+static void
+texts_travel_as_an_array_of_bytes(void **state)
+{
+	static const struct db_stmt s = { "texts", "select t, $2::text from unnest($1::text[]) t" };
+	const struct span texts[] = { SPAN("{a,\"b\"}\\ NULL"), { NULL, 0 }, { "", 0 },
+		SPAN("\xe2\x82\xac") };
+	struct span params[2] = { { NULL, 0 }, { "three and more", 5 } };
+	struct db_rows rows;
+	const struct db_step step = { &s, params, 2, &rows };
+
+	(void)state;
+	need_database();
+	for (int i = 0; i < 2; i++) {
+		params[0] = db_texts(world.c.mem, texts, COUNT(texts));
+		assert_int_equal(db_run(&world.c, world.db, DB_BINARY, &step, 1), 0);
+		assert_int_equal(rows.n, COUNT(texts));
+		for (int row = 0; row < rows.n; row++)
+			assert_true(span_equal(db_value(&rows, row, 0), texts[row]));
+		assert_null(db_str(&rows, 1, 0));
+		assert_string_equal(db_str(&rows, 0, 1), "three");
+		set("HOOKSWITCH_DB_PREPARE", "off");
+		use_pool("", "", "1", "7000");
+	}
+	params[0] = db_texts(world.c.mem, texts, 0);
+	assert_int_equal(db_run(&world.c, world.db, DB_BINARY, &step, 1), 0);
+	assert_int_equal(rows.n, 0);
+	params[1] = (struct span){ "\xff", 1 };
+	assert_int_equal(db_run(&world.c, world.db, DB_BINARY, &step, 1), -1);
+	assert_failure(ERR_INTERNAL, 500, "internal");
+}
+
 /* ---- the end of a transaction ------------------------------------------- */
 
 static void
@@ -328,6 +359,7 @@ main(void)
 		DB_TEST(sql_tells_its_own_errors),
 		DB_TEST(words_for_the_log_hold_no_values),
 		DB_TEST(a_parameter_with_nul_is_refused),
+		DB_TEST(texts_travel_as_an_array_of_bytes),
 		DB_TEST(what_is_wrong_at_commit_is_an_error),
 		DB_TEST(a_transaction_stays_open_between_flights),
 		DB_TEST(a_failed_transaction_cannot_be_committed),

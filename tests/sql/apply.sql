@@ -30,7 +30,7 @@ begin
             if i = 0 then
                 perform tests.outcome(v_attempt, 'accepted', jsonb_build_object('provider_call_id', v_id));
             else
-                perform public.webhook_keep('vapi', p_org, 'organization', v_id || i || t, 'status-update', case when p_by_mark then v_attempt end,
+                perform public.webhook_keep('vapi', p_org, 'installation', v_id || i || t, 'status-update', case when p_by_mark then v_attempt end,
                                             v_id, '{}', p_reports[i]::text, 'moves');
             end if;
         end loop;

@@ -303,7 +303,9 @@ chatter_is_counted_and_kept_only_when_asked(void **state)
 	    "chatter speech-update");
 	told = taken(m);
 	assert_string_equal(json_str(json_path(told, "taken.0"), "class"), "kept");
-	assert_int_equal(json_len(json_get(told, "counts")), 0);
+	/* It counts by what became of it, like all that is kept. */
+	assert_int_equal(json_len(json_get(told, "counts")), 1);
+	assert_string_equal(json_str(json_path(told, "counts.0"), "type"), "state:kept");
 	/* Chatter of nobody is not counted either. */
 	send_event(HOOK(DATABASE_ORGANIZATION), "HTTP_X_VAPI_SECRET=wrong",
 	    "chatter speech-update");
