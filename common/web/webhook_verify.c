@@ -14,7 +14,9 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { CACHE_SLOTS = 1000, CACHE_MS = 30 * 1000, SECRETS_MAX = 64 * 1024 };
+/* Secrets that fit nothing are read anew, but not more often than this: they may just have been
+ * changed, and a refused webhook may never come again. */
+enum { CACHE_SLOTS = 1000, CACHE_MS = 30 * 1000, CACHE_FRESH_MS = 1000, SECRETS_MAX = 64 * 1024 };
 
 static const struct db_stmt secrets_stmt = { "webhook_secrets",
 	"select coalesce(jsonb_agg(jsonb_build_object("
@@ -46,15 +48,15 @@ cache_slot(const char *organization_id)
 	return &cache.slots[hash % CACHE_SLOTS];
 }
 
-/* What is remembered, in m; NULL when nothing is. */
+/* What is remembered for at least so many ms more, in m; NULL when nothing is. */
 static const char *
-cache_find(struct mem *m, const char *provider, const char *organization_id)
+cache_find(struct mem *m, const char *provider, const char *organization_id, int64_t more_ms)
 {
 	struct cached *s = cache_slot(organization_id);
 	const char *rows = NULL;
 
 	pthread_mutex_lock(&cache.lock);
-	if (s->until_ms > clock_steady_ms() && strcmp(s->provider, provider) == 0 &&
+	if (s->until_ms > clock_steady_ms() + more_ms && strcmp(s->provider, provider) == 0 &&
 	    strcmp(s->organization_id, organization_id) == 0)
 		rows = mem_str(m, text_str(&s->rows));
 	pthread_mutex_unlock(&cache.lock);
@@ -76,15 +78,17 @@ cache_put(const char *provider, const char *organization_id, struct span rows)
 	pthread_mutex_unlock(&cache.lock);
 }
 
-/* The organization's secrets as a JSON array; -1 with the database's failure. */
+/* The organization's secrets as a JSON array, remembered ones if they are fresh enough (more_ms,
+ * see cache_find); -1 with the database's failure. */
 static int
-secrets_of(struct ctx *c, const char *provider, const char *organization_id,
+secrets_of(struct ctx *c, const struct webhook *w, const char *organization_id, int64_t more_ms,
     const struct json **ret)
 {
+	const char *provider = w->provider;
 	const struct span params[] = { span_of(provider), span_of(organization_id) };
 	struct db_rows rows = { 0 };
 	const struct db_step step = { &secrets_stmt, params, COUNT(params), &rows };
-	const char *text = cache_find(c->mem, provider, organization_id);
+	const char *text = cache_find(c->mem, provider, organization_id, more_ms);
 
 	if (!text) {
 		if (db_run(c, server_db(), DB_REPEATABLE, &step, 1) < 0)
@@ -161,22 +165,6 @@ secret_fits(struct ctx *c, const struct webhook *w, const struct json *row,
 	return signature_fits(&plan, span_of(secret), r);
 }
 
-/* 1: an organization's secret fits, 0: none does, -1 with a failure. */
-static int
-organization_fits(struct ctx *c, const struct webhook *w, const char *organization_id,
-    const struct signed_request *r)
-{
-	const struct json *rows = NULL;
-	bool fits = false;
-	size_t i;
-
-	if (secrets_of(c, w->provider, organization_id, &rows) < 0)
-		return -1;
-	for (i = 0; i < json_len(rows) && !fits; i++)
-		fits = secret_fits(c, w, json_at(rows, i), r);
-	return fits;
-}
-
 static bool
 installation_fits(const struct webhook *w, const struct signed_request *r)
 {
@@ -193,6 +181,33 @@ installation_fits(const struct webhook *w, const struct signed_request *r)
 		s += end;
 	}
 	return fits;
+}
+
+/* 1: an organization's secret fits, 0: none does, -1 with a failure. */
+static int
+secrets_fit(struct ctx *c, const struct webhook *w, const char *organization_id, int64_t more_ms,
+    const struct signed_request *r)
+{
+	const struct json *rows;
+	bool fits = false;
+	size_t i;
+
+	if (secrets_of(c, w, organization_id, more_ms, &rows) < 0)
+		return -1;
+	for (i = 0; i < json_len(rows) && !fits; i++)
+		fits = secret_fits(c, w, json_at(rows, i), r);
+	return fits;
+}
+
+static int
+organization_fits(struct ctx *c, const struct webhook *w, const char *organization_id,
+    const struct signed_request *r)
+{
+	int fits = secrets_fit(c, w, organization_id, 0, r);
+
+	if (fits != 0 || installation_fits(w, r))
+		return fits;
+	return secrets_fit(c, w, organization_id, CACHE_MS - CACHE_FRESH_MS, r);
 }
 
 int

@@ -227,11 +227,3 @@ begin
     execute format('revoke all on parts.%I from public, anon, authenticated, service_role', p_name);
 end
 $$;
-
-create or replace function public.profile_make() returns trigger
-    language plpgsql security definer set search_path = '' as $$
-begin
-    insert into public.user_profiles (id, email, status) values (new.id, new.email, 'active') on conflict (id) do nothing;
-    return new;
-end
-$$;

@@ -141,6 +141,8 @@ create or replace function public.attempt_counted(a public.call_assignments, p_r
     language plpgsql security definer set search_path = '' as $$
 declare
     c public.calls;
+    v_seconds integer;
+    v_cost numeric;
 begin
     if a.final then
         return false;
@@ -152,30 +154,33 @@ begin
      where x.id = a.id;
     select * into c from public.calls x where x.id = a.call_id and x.created_at = a.call_created_at for update;
     if c.finished_at is not null then
-        update public.calls x set attempts = greatest(x.attempts, 1), updated_at = now() where x.id = c.id and x.created_at = c.created_at
-        returning x.* into c;
-        perform public.usage_write(c);
+        select u.seconds, u.cost into v_seconds, v_cost from public.usage_of(c.id) u;
+        update public.calls x
+           set attempts = greatest(x.attempts, 1), total_cost_cents = v_cost, updated_at = now(),
+               vapi_cost_cents = case when x.provider_type = 'vapi' then v_cost end
+         where x.id = c.id and x.created_at = c.created_at;
+        perform public.usage_write(c, v_seconds);
     end if;
     return true;
 end
 $$;
 
--- The ledger of a call that is over: one row of each kind; seconds and cost of all its attempts.
-create or replace function public.usage_write(c public.calls) returns void
-    language plpgsql security definer set search_path = '' as $$
-declare
-    v_seconds integer;
-    v_cost numeric;
+-- Seconds and cost of all attempts of a call.
+create or replace function public.usage_of(p_call uuid, out seconds integer, out cost numeric)
+    language plpgsql stable security definer set search_path = '' as $$
 begin
-    select coalesce(sum(x.duration_seconds), 0), sum(x.cost_cents) into v_seconds, v_cost
-      from public.call_assignments x where x.call_id = c.id;
+    select coalesce(sum(x.duration_seconds), 0), sum(x.cost_cents) into seconds, cost from public.call_assignments x where x.call_id = p_call;
+end
+$$;
+
+-- The ledger of a call that is over: one row of each kind.
+create or replace function public.usage_write(c public.calls, p_seconds integer) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
     insert into public.usage_entries as u (organization_id, user_id, call_id, call_created_at, kind, quantity, occurred_at)
     values (c.organization_id, c.user_id, c.id, c.created_at, 'calls', 1, c.ended_at),
-           (c.organization_id, c.user_id, c.id, c.created_at, 'seconds', v_seconds, c.ended_at)
+           (c.organization_id, c.user_id, c.id, c.created_at, 'seconds', p_seconds, c.ended_at)
     on conflict (call_id, kind) do update set quantity = excluded.quantity where u.quantity <> excluded.quantity;
-    update public.calls x
-       set total_cost_cents = v_cost, vapi_cost_cents = case when x.provider_type = 'vapi' then v_cost end
-     where x.id = c.id and x.created_at = c.created_at and x.total_cost_cents is distinct from v_cost;
 end
 $$;
 
@@ -209,9 +214,10 @@ create or replace function public.call_close(p_call uuid, p_created timestamptz,
     language plpgsql security definer set search_path = '' as $$
 declare
     c public.calls;
+    v_seconds integer;
     v_cost numeric;
 begin
-    select sum(x.cost_cents) into v_cost from public.call_assignments x where x.call_id = p_call;
+    select u.seconds, u.cost into v_seconds, v_cost from public.usage_of(p_call) u;
     update public.calls x
        set status = p_status, ended_reason = p_reason, end_class = a.end_class, progress = case when a.accepted_at is not null then 'ended' else x.progress end,
            attempts = x.attempts + p_new::integer,
@@ -238,7 +244,7 @@ begin
            last_error = case when p_status = 'failed' then p_reason else q.last_error end
      where q.id = p_call;
     if c.attempts > 0 then
-        perform public.usage_write(c);
+        perform public.usage_write(c, v_seconds);
     end if;
     insert into public.events (organization_id, type, subject_id, data)
     values (c.organization_id, 'call.' || p_status, c.id, public.call_view(c))

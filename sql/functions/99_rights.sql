@@ -35,5 +35,5 @@ grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;
 grant execute on function public.touch_updated_at(), public.check_state_move() to public;
 grant execute on function public.provider_fill(), public.provider_keep(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),
-    public.profile_make(), public.call_route(uuid, uuid) to service_role, hookswitch_operator;
+    public.call_route(uuid, uuid) to service_role, hookswitch_operator;
 grant execute on function api.schema_version() to hookswitch_webhook;

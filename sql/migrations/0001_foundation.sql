@@ -87,7 +87,6 @@ create function public.provider_keep() returns trigger language plpgsql as 'begi
 create function public.provider_fill() returns trigger language plpgsql as 'begin return new; end';
 create function public.template_targets_fill() returns trigger language plpgsql as 'begin return new; end';
 create function public.template_routes_refresh() returns trigger language plpgsql as 'begin return null; end';
-create function public.profile_make() returns trigger language plpgsql as 'begin return new; end';
 
 create table public.state_moves (
     machine text not null,

@@ -90,6 +90,15 @@ create table public.call_service_providers (
     updated_at timestamptz not null default now()
 );
 comment on table public.call_service_providers is 'Accounts at voice providers.  Keys are sealed at the pump''s next turn.';
+comment on column public.call_service_providers.provider_type is 'vapi or synthflow.';
+comment on column public.call_service_providers.api_key is 'The account''s key.  Written plain by hand, it is sealed at the pump''s next turn; null: the setting VAPI_API_KEY or SYNTHFLOW_API_KEY.';
+comment on column public.call_service_providers.api_credentials is 'The same keys as an object, under their other name; a trigger keeps both alike.';
+comment on column public.call_service_providers.base_url is 'Where its API is; the settings VAPI_BASE_URL and SYNTHFLOW_BASE_URL win; null: the provider''s own.';
+comment on column public.call_service_providers.max_concurrent_calls is 'Live calls at once at most, counted from live attempts.';
+comment on column public.call_service_providers.is_active is 'Off: nothing new is dialled there; calls under way go to their end.';
+comment on column public.call_service_providers.is_draining is 'On: as if it were not active, for a while.';
+comment on column public.call_service_providers.timeout_ms is 'How long it may take to answer a request; null: HOOKSWITCH_DIAL_TIMEOUT_MS.';
+comment on column public.call_service_providers.cooling_until is 'It refused for its own reasons and rests until then.';
 comment on column public.call_service_providers.concurrency_limit is 'The same as max_concurrent_calls, under its other name; a trigger keeps both alike.';
 comment on column public.call_service_providers.priority is 'A smaller number is asked first.';
 comment on column public.call_service_providers.starts_per_second is 'Dials begun in any second at most; null: no limit.';
