@@ -88,43 +88,11 @@ static const struct field recording_fields[] = {
 
 /* ---- recordings ----------------------------------------------------- */
 
-/* Where a provider's answer about a call holds the recording's addresses. */
-struct recording_paths {
-	const char *type;
-	enum setting key;
-	const char *url;
-	const char *stereo_url;
-	const char *expires_at;
-};
-
-static const struct recording_paths recording_paths[] = {
-	{ "vapi", SET_VAPI_API_KEY, "artifact.presignedMonoUrl", "artifact.presignedStereoUrl",
-	    "artifact.presignedUrlsExpiresAt" },
-	{ "synthflow", SET_SYNTHFLOW_API_KEY, "response.calls.0.recording_url", NULL, NULL },
-};
-
-static const struct recording_paths *
-paths_of(const char *type)
-{
-	size_t i;
-
-	for (i = 0; type && i < COUNT(recording_paths); i++)
-		if (strcmp(recording_paths[i].type, type) == 0)
-			return &recording_paths[i];
-	return NULL;
-}
-
-static const char *
-text_at(const struct json *j, const char *path)
-{
-	return path ? json_str_of(json_path(j, path), NULL) : NULL;
-}
-
 /* What the address's own name says about the bytes behind it; NULL: nothing. */
 static const char *
 content_type(const char *url)
 {
-	size_t n = strcspn(url, "?#");
+	size_t n = url ? strcspn(url, "?#") : 0;
 
 	if (n > 4 && strncmp(url + n - 4, ".mp3", 4) == 0)
 		return "audio/mpeg";
@@ -133,60 +101,39 @@ content_type(const char *url)
 	return NULL;
 }
 
-static int
-find_account(struct ctx *c, const struct json *row, const struct recording_paths *p,
-    struct voice_account *ret)
-{
-	const char *sealed = json_str(row, "api_key"), *key;
-
-	key =
-	    sealed && *sealed ? seal_open(c->mem, "provider.api_key", sealed) : setting_str(p->key);
-	if (!key)
-		return fail(c, ERR_UNAVAILABLE, "the provider cannot be asked just now");
-	*ret = (struct voice_account){ .type = p->type,
-		.base_url = voice_base_url(c->mem, p->type, json_str(row, "base_url")),
-		.api_key = key,
-		.timeout_ms = (int)setting_int(SET_HOOKSWITCH_DIAL_TIMEOUT_MS) };
-	return ret->base_url ? 0 : fail(c, ERR_INTERNAL, "out of memory");
-}
-
 /* The call as the provider tells it now: addresses of recordings are only good for a while. */
-static const struct json *
-ask_provider(struct ctx *c, const struct voice_account *a, const char *provider_call_id)
+static int
+ask_provider(struct ctx *c, const struct voice_account *a, const struct voice_look *look,
+    struct voice_recording *ret)
 {
-	struct voice_look look = { .kind = LOOK_BY_ID, .provider_call_id = provider_call_id };
 	const struct voice_provider *p = voice_find(a->type);
 	struct fetch_request request = { .method = NULL };
-	struct fetch_answer answer;
-	const struct json *j = NULL;
+	struct fetch_answer answer = { .why = NULL };
+	enum voice_finding finding;
 
-	if (!p || p->look(c->mem, a, &look, &request) < 0 || fetch_one(c, &request, &answer) < 0) {
-		fail(c, ERR_UNAVAILABLE, "the provider cannot be asked just now");
-	} else if (answer.outcome == FETCH_ANSWERED && answer.status == 404) {
-		fail(c, ERR_RECORDING_NOT_FOUND, NULL);
-	} else if (answer.outcome != FETCH_ANSWERED || answer.status != 200 ||
-	    json_read(c->mem, answer.body.data, answer.body.len, JSON_DEPTH_PROVIDER, &j) !=
-		JSON_OK) {
-		fail(c, ERR_UNAVAILABLE, "the provider did not tell");
-		fail_log(c, "recording: status %d %s", answer.status, answer.why ? answer.why : "");
-		j = NULL;
-	}
-	return j;
+	if (p->look(c->mem, a, look, &request) < 0 || fetch_one(c, &request, &answer) < 0)
+		return fail(c, ERR_UNAVAILABLE, "the provider cannot be asked just now");
+	finding = p->recording(c->mem, a, look, &answer, ret);
+	if (finding == FOUND)
+		return 0;
+	if (finding == NOT_FOUND)
+		return fail(c, ERR_RECORDING_NOT_FOUND, NULL);
+	fail(c, ERR_UNAVAILABLE, "the provider did not tell");
+	fail_log(c, "recording: status %d %s %s", answer.status, ret->why ? ret->why : "",
+	    answer.why ? answer.why : "");
+	return -1;
 }
 
 static int
-reply_recording(struct ctx *c, const struct recording_paths *p, const struct json *call)
+reply_recording(struct ctx *c, const struct voice_recording *r)
 {
-	const char *url = text_at(call, p->url), *stereo_url = text_at(call, p->stereo_url);
-	struct out *o;
+	const char *url = r->url ? r->url : r->stereo_url;
+	struct out *o = reply_open(c, 200);
 
-	if (!url && !stereo_url)
-		return fail(c, ERR_RECORDING_NOT_FOUND, NULL);
-	o = reply_open(c, 200);
-	put_str(o, "url", url ? url : stereo_url);
-	put_str(o, "stereo_url", stereo_url);
-	put_str(o, "expires_at", text_at(call, p->expires_at));
-	put_str(o, "content_type", content_type(url ? url : stereo_url));
+	put_str(o, "url", url);
+	put_str(o, "stereo_url", r->stereo_url);
+	put_str(o, "expires_at", r->expires_at);
+	put_str(o, "content_type", content_type(url));
 	return reply_close(o);
 }
 
@@ -196,24 +143,25 @@ static int
 link_recording(struct ctx *c, const void *arg)
 {
 	const struct recording_in *in = arg;
-	const struct recording_paths *p;
-	const struct json *row, *call;
-	struct voice_account account;
+	struct voice_account account = { .type = NULL };
+	struct voice_look look = { .kind = LOOK_BY_ID };
+	struct voice_recording recording = { .url = NULL };
+	const struct json *row;
 
 	row = db_call(c, ARGS(in->call_id));
 	if (!row)
 		return -1;
 
-	p = paths_of(json_str(row, "provider_type"));
-	if (!p || !json_str(row, "provider_call_id"))
+	look.provider_call_id = json_str(row, "provider_call_id");
+	look.assignment_id = json_str(row, "assignment_id");
+	if (!look.provider_call_id || !voice_find(json_str(row, "provider_type")))
 		return fail(c, ERR_RECORDING_NOT_FOUND, NULL);
-	if (find_account(c, row, p, &account) < 0)
-		return -1;
+	if (voice_account_read(c->mem, row, &account) < 0)
+		return fail(c, ERR_UNAVAILABLE, "the provider cannot be asked just now");
 
-	call = ask_provider(c, &account, json_str(row, "provider_call_id"));
-	if (!call)
+	if (ask_provider(c, &account, &look, &recording) < 0)
 		return -1;
-	return reply_recording(c, p, call);
+	return reply_recording(c, &recording);
 }
 
 /* A waiting pump of this host need not wait for its next look. */

@@ -4,6 +4,7 @@
 #ifndef PEERS_PEER_H
 #define PEERS_PEER_H
 
+#include "base/scan.h"
 #include "base/text.h"
 #include "peers/voice.h"
 
@@ -22,6 +23,8 @@ int peer_request(struct mem *m, const struct voice_account *a, const char *url, 
 void peer_put(struct text *t, const char *name, const char *value);
 /* peer_url: what was written as text in m, and clears it; NULL when memory is out. */
 const char *peer_url(struct mem *m, struct text *url);
+/* peer_text: the string f in m; NULL when it is none, or memory is out. */
+const char *peer_text(struct mem *m, const struct scan_field *f);
 /* peer_put_id: an id as a part of a path; -1 with EINVAL when it is none (empty, or one that a path
  * would swallow). */
 int peer_put_id(struct text *url, const char *id);

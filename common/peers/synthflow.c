@@ -3,6 +3,7 @@
  * synthflow_event.c the webhooks.
  */
 #include "peers/peer.h"
+#include "peers/raw.h"
 #include "peers/synthflow_peer.h"
 
 #include <errno.h>
@@ -128,12 +129,34 @@ hangup(struct mem *m, const struct voice_account *a, const char *control_url,
 	return -1;
 }
 
+/* ---- recording ------------------------------------------------------ */
+
+static enum voice_finding
+recording(struct mem *m, const struct voice_account *a, const struct voice_look *l,
+    const struct fetch_answer *in, struct voice_recording *ret)
+{
+	struct scan_field url[] = { { .path = "response.calls.0.recording_url" } };
+	struct voice_sight sight;
+
+	*ret = (struct voice_recording){ 0 };
+	synthflow_looked(m, a, l, in, &sight);
+	ret->why = sight.why;
+	if (sight.finding != FOUND)
+		return sight.finding;
+	if (scan_json(in->body, url, COUNT(url), RAW_DEPTH) == SCAN_OK)
+		ret->url = peer_text(m, &url[0]);
+	return ret->url ? FOUND : NOT_FOUND;
+}
+
 const struct voice_provider synthflow_provider = {
 	.type = "synthflow",
 	.default_url = "https://api.synthflow.ai/v2",
+	.url_setting = SET_SYNTHFLOW_BASE_URL,
+	.key_setting = SET_SYNTHFLOW_API_KEY,
 	.dial = dial,
 	.look = look,
 	.hangup = hangup,
 	.dialled = synthflow_dialled,
 	.looked = synthflow_looked,
+	.recording = recording,
 };

@@ -186,9 +186,12 @@ hangup(struct mem *m, const struct voice_account *a, const char *control_url,
 const struct voice_provider vapi_provider = {
 	.type = "vapi",
 	.default_url = "https://api.vapi.ai",
+	.url_setting = SET_VAPI_BASE_URL,
+	.key_setting = SET_VAPI_API_KEY,
 	.dial = dial,
 	.look = look,
 	.hangup = hangup,
 	.dialled = vapi_dialled,
 	.looked = vapi_looked,
+	.recording = vapi_recording,
 };

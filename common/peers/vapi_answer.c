@@ -194,27 +194,35 @@ found(struct mem *m, const struct voice_account *a, const struct vapi_facts *f,
 		ret->why = "unreadable";
 }
 
+/* The call that was asked for into f: FOUND, NOT_FOUND, or LOOK_FAILED with ret->why. */
+static enum voice_finding
+read_by_id(struct mem *m, const struct voice_look *l, const struct fetch_answer *in,
+    struct vapi_facts *f, struct voice_sight *ret)
+{
+	char mark[37];
+
+	if (in->outcome == FETCH_ANSWERED && in->status == 404)
+		return NOT_FOUND;
+	if (!peer_is_success(in) || vapi_read(in->body, VAPI_CALL, f) != SCAN_OK) {
+		peer_look_failed(m, in, ret);
+		return LOOK_FAILED;
+	}
+	if (l->assignment_id && vapi_mark(f, mark) && strcasecmp(mark, l->assignment_id) != 0) {
+		ret->why = "other_call";
+		return LOOK_FAILED;
+	}
+	return FOUND;
+}
+
 static void
 looked_by_id(struct mem *m, const struct voice_account *a, const struct voice_look *l,
     const struct fetch_answer *in, struct voice_sight *ret)
 {
 	struct vapi_facts f;
-	char mark[37];
 
-	if (in->outcome == FETCH_ANSWERED && in->status == 404) {
-		ret->finding = NOT_FOUND;
-		return;
-	}
-	if (!peer_is_success(in) || vapi_read(in->body, VAPI_CALL, &f) != SCAN_OK) {
-		peer_look_failed(m, in, ret);
-		return;
-	}
-	if (l->assignment_id && vapi_mark(&f, mark) && strcasecmp(mark, l->assignment_id) != 0) {
-		ret->finding = LOOK_FAILED;
-		ret->why = "other_call";
-		return;
-	}
-	found(m, a, &f, ret);
+	ret->finding = read_by_id(m, l, in, &f, ret);
+	if (ret->finding == FOUND)
+		found(m, a, &f, ret);
 }
 
 /* One page of a list, as far as paging needs to know it. */
@@ -318,4 +326,40 @@ vapi_looked(struct mem *m, const struct voice_account *a, const struct voice_loo
 		looked_by_list(m, a, l, in, ret);
 	else
 		looked_by_id(m, a, l, in, ret);
+}
+
+/* ---- recording ------------------------------------------------------ */
+
+enum vapi_recording_field { RECORDING_MONO, RECORDING_STEREO, RECORDING_EXPIRES, RECORDING_COUNT };
+
+enum voice_finding
+vapi_recording(struct mem *m, const struct voice_account *a, const struct voice_look *l,
+    const struct fetch_answer *in, struct voice_recording *ret)
+{
+	struct scan_field field[RECORDING_COUNT] = {
+		[RECORDING_MONO] = { .path = "artifact.presignedMonoUrl" },
+		[RECORDING_STEREO] = { .path = "artifact.presignedStereoUrl" },
+		[RECORDING_EXPIRES] = { .path = "artifact.presignedUrlsExpiresAt" },
+	};
+	struct voice_sight sight = { 0 };
+	enum voice_finding finding;
+	char id[RAW_ID_MAX + 1];
+	struct vapi_facts f;
+
+	(void)a;
+	*ret = (struct voice_recording){ 0 };
+	finding = read_by_id(m, l, in, &f, &sight);
+	ret->why = sight.why;
+	if (finding != FOUND)
+		return finding;
+	if (!raw_id(&f.fact[FACT_ID], id)) {
+		ret->why = "unreadable";
+		return LOOK_FAILED;
+	}
+	if (scan_json(in->body, field, COUNT(field), RAW_DEPTH) == SCAN_OK) {
+		ret->url = peer_text(m, &field[RECORDING_MONO]);
+		ret->stereo_url = peer_text(m, &field[RECORDING_STEREO]);
+		ret->expires_at = peer_text(m, &field[RECORDING_EXPIRES]);
+	}
+	return ret->url || ret->stereo_url ? FOUND : NOT_FOUND;
 }

@@ -13,6 +13,8 @@ void vapi_dialled(struct mem *m, const struct voice_account *a, const struct fet
     struct voice_outcome *ret);
 void vapi_looked(struct mem *m, const struct voice_account *a, const struct voice_look *l,
     const struct fetch_answer *in, struct voice_sight *ret);
+enum voice_finding vapi_recording(struct mem *m, const struct voice_account *a,
+    const struct voice_look *l, const struct fetch_answer *in, struct voice_recording *ret);
 /* vapi_control_url: url in m, if we may post to it: https on Vapi's own domain, or the very place
  * that base_url names; else NULL. */
 const char *vapi_control_url(struct mem *m, const struct voice_account *a, struct span url);

@@ -5,6 +5,7 @@
 
 #include "base/scan.h"
 #include "base/settings.h"
+#include "lib/seal.h"
 #include "peers/peer.h"
 #include "peers/raw.h"
 
@@ -50,16 +51,13 @@ const char *
 voice_base_url(struct mem *m, const char *type, const char *row_url)
 {
 	const struct voice_provider *p = voice_find(type);
-	const char *url = NULL;
+	const char *url;
 	size_t n;
 
 	if (!p)
 		return NULL;
 
-	if (p == &vapi_provider)
-		url = setting_str(SET_VAPI_BASE_URL);
-	else if (p == &synthflow_provider)
-		url = setting_str(SET_SYNTHFLOW_BASE_URL);
+	url = setting_str(p->url_setting);
 	if (!url && row_url && row_url[0] != '\0' && !is_wrong_host(row_url))
 		url = row_url;
 	if (!url)
@@ -68,6 +66,39 @@ voice_base_url(struct mem *m, const char *type, const char *row_url)
 	for (n = strlen(url); n > 0 && url[n - 1] == '/'; n--)
 		;
 	return mem_dup(m, url, n);
+}
+
+/* ---- accounts ------------------------------------------------------- */
+
+const char *
+voice_key(struct mem *m, const struct voice_provider *p, const char *row_key)
+{
+	const char *key = row_key && *row_key ? row_key : setting_str(p->key_setting);
+
+	return key ? seal_open(m, "provider.api_key", key) : mem_str(m, "");
+}
+
+int
+voice_account_read(struct mem *m, const struct json *row, struct voice_account *ret)
+{
+	const struct voice_provider *p = voice_find(json_str(row, "provider_type"));
+
+	if (!p) {
+		errno = ENOENT;
+		return -1;
+	}
+	ret->type = p->type;
+	ret->timeout_ms =
+	    (int)json_int(row, "timeout_ms", setting_int(SET_HOOKSWITCH_DIAL_TIMEOUT_MS));
+	ret->base_url = voice_base_url(m, p->type, json_str(row, "base_url"));
+	if (!ret->base_url) {
+		errno = ENOMEM;
+		return -1;
+	}
+	ret->api_key = voice_key(m, p, json_str(row, "api_key"));
+	if (!ret->api_key)
+		errno = EACCES;
+	return ret->api_key ? 0 : -1;
 }
 
 /* ---- refusals ------------------------------------------------------- */
@@ -286,6 +317,14 @@ peer_url(struct mem *m, struct text *url)
 
 	text_clear(url);
 	return out;
+}
+
+const char *
+peer_text(struct mem *m, const struct scan_field *f)
+{
+	char *buf = f->kind == SCAN_STRING ? mem_alloc(m, f->raw.len + 1) : NULL;
+
+	return buf && raw_text(f, buf, f->raw.len + 1) ? buf : NULL;
 }
 
 int

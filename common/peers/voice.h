@@ -8,6 +8,7 @@
 #define PEERS_VOICE_H
 
 #include "base/ctx.h"
+#include "base/settings.h"
 #include "lib/fetch.h"
 #include "lib/json.h"
 
@@ -122,9 +123,19 @@ struct voice_sight {
  *  "recording_url","stereo_recording_url" (text), "control_url", "final": true (no more will come:
  * a report or a look at an ended call), "at": RFC 3339 time of the event} */
 
+/* Where a call can be heard; every address is the provider's. */
+struct voice_recording {
+	const char *url;        /* NULL: only the other one is there */
+	const char *stereo_url; /* NULL: only the other one is there */
+	const char *expires_at; /* as the provider tells it; NULL: not told */
+	const char *why;        /* LOOK_FAILED: short reason */
+};
+
 struct voice_provider {
 	const char *type;
 	const char *default_url;
+	enum setting url_setting; /* used for all its rows when it is set */
+	enum setting key_setting; /* used for rows without a key */
 	/* Each builds one request in m; -1 with errno when memory is out or the input cannot be
 	 * said to this provider. */
 	int (*dial)(struct mem *m, const struct voice_account *a, const struct voice_dial *d,
@@ -140,6 +151,11 @@ struct voice_provider {
 	    struct voice_outcome *ret);
 	void (*looked)(struct mem *m, const struct voice_account *a, const struct voice_look *l,
 	    const struct fetch_answer *in, struct voice_sight *ret);
+	/* recording: reads the answer to a LOOK_BY_ID for the call's recording: FOUND with an
+	 * address, NOT_FOUND when the call or its recording is not there, or LOOK_FAILED, also for
+	 * a call with another mark than assignment_id (NULL: whoever's mark). */
+	enum voice_finding (*recording)(struct mem *m, const struct voice_account *a,
+	    const struct voice_look *l, const struct fetch_answer *in, struct voice_recording *ret);
 };
 
 /* voice_find: the provider of that type, NULL when there is none. */
@@ -147,6 +163,13 @@ const struct voice_provider *voice_find(const char *type);
 /* voice_base_url: setting, else the row's (the seeds' .com hosts mapped to the real ones), else the
  * default; no trailing slash; in m. */
 const char *voice_base_url(struct mem *m, const char *type, const char *row_url);
+/* voice_key: the key of a row opened, or the provider's setting where the row has none (NULL or
+ * empty); "" when there is neither, NULL when it cannot be opened or memory is out; in m. */
+const char *voice_key(struct mem *m, const struct voice_provider *p, const char *row_key);
+/* voice_account_read: type, base_url, api_key and timeout_ms from a row with provider_type,
+ * base_url, api_key and timeout_ms.  -1 with errno: ENOENT: no such provider, EACCES: the key
+ * cannot be opened (the rest is filled), ENOMEM. */
+int voice_account_read(struct mem *m, const struct json *row, struct voice_account *ret);
 /* voice_refusal: what all providers share: the outcome of an answer that is no 2xx, or of none at
  * all (design section 6 step 4). */
 void voice_refusal(struct mem *m, const struct fetch_answer *in, struct voice_outcome *ret);

@@ -143,8 +143,8 @@ log_request(struct ctx *c)
 
 	log_line(r->answer.status >= 500 ? LOG_ERROR : LOG_INFO,
 	    "method=%s route=%s status=%d ms=%lld.%03lld request_id=%s%s%s%s%s%s%s%s",
-	    method ? method : "-", r->route ? r->route->path : "-",
-	    r->answer.status, (long long)(us / 1000), (long long)(us % 1000), c->request_id,
+	    method ? method : "-", r->route ? r->route->path : "-", r->answer.status,
+	    (long long)(us / 1000), (long long)(us % 1000), c->request_id,
 	    c->organization_id[0] ? " organization=" : "", c->organization_id,
 	    f->err != ERR_NONE ? " error=" : "", f->err != ERR_NONE ? f->code : "",
 	    r->replayed ? " replayed=1" : "", f->err != ERR_NONE && f->log ? " why=" : "",

@@ -10,10 +10,12 @@ import time
 
 import measure
 from stack import PROGRAMS
+from stack_hooks import synthflow_signature
 
 MEMORY_AIM, START_AIM, STARTS = 50, 40, 7
 NAMES = ("memory-pss", "start")
 WEBHOOK = b'{"message":{"type":"hang","timestamp":1789999918123,"call":{"id":"bench"}}}'
+SYNTHFLOW_WEBHOOK = b'{"status":"completed","call":{"call_id":"bench","status":"completed"}}'
 
 
 def requests_of(stack):
@@ -21,10 +23,11 @@ def requests_of(stack):
     org = stack.bench_org
     bearer = {"AUTHORIZATION": f"Bearer {stack.token('alice')}"}
     internal = {"AUTHORIZATION": f"Bearer {stack.secrets['internal']}"}
+    signed = synthflow_signature(stack.secrets["synthflow"], "bench", "SYNTHFLOW_SIGNATURE")
     return {
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
-        "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", {}, WEBHOOK),
+        "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),
         "status": ("GET", "/readyz", {}, b""),
     }

@@ -94,9 +94,8 @@ def test_the_other_provider_is_asked_at_once_when_one_refuses_for_its_own_reason
 
 
 def test_a_provider_that_rests_is_tried_with_one_call_and_is_well_again(stack):
-    provider = stack.provider("vapi", cool_seconds=0.1)
+    provider = stack.provider("vapi", cool_seconds=0.1, max_concurrent_calls=3)
     template = stack.template(("vapi",))
-    stack.sandbox.rule({"status": 503, "accept": False}, provider="vapi", operation="assistants")
     stack.sandbox.rule({"status": 429}, provider="vapi", operation="create", times=6)
     stack.schedule(6, template=template)
     keep_pumping(stack, stack.all_over)
@@ -104,6 +103,28 @@ def test_a_provider_that_rests_is_tried_with_one_call_and_is_well_again(stack):
     row = stack.sql("select failures, cooling_until, last_error from call_service_providers where id = %s", provider)[0]
     assert (row.failures, row.cooling_until) == (0, None)
     assert row.last_error
+    # Three lines were free and met a refusal at once; from then on each attempt begins when the one before is answered, up to the
+    # one that is accepted.
+    tries = stack.sql("select created_at, state, coalesce(accepted_at, finished_at) as answered from call_assignments order by created_at")
+    assert [a.state for a in tries] == ["refused"] * 6 + ["ended"] * 6
+    for first, then in zip(tries[2:7], tries[3:8]):
+        assert then.created_at > first.answered, tries
+
+
+def test_a_provider_with_a_long_call_goes_on_dialling_after_one_refusal(stack):
+    provider = stack.provider("vapi", max_concurrent_calls=2)
+    template = stack.template(("vapi",))
+    long = stack.number()
+    stack.sandbox.rule({"stuck": True}, provider="vapi", operation="create", number=long)
+    talking, = stack.schedule(1, template=template, recipient_number=long)
+    assert stack.pump()["accepted"] == 1
+    calls = stack.schedule(3, template=template)
+    assert stack.pump(env={"VAPI_BASE_URL": "http://127.0.0.1:9"})["refused"] >= 1
+    assert stack.value("select failures from call_service_providers where id = %s", provider) >= 1
+    keep_pumping(stack, lambda: all(stack.call(c).finished_at for c in calls))
+    assert [stack.call(c).status for c in calls] == ["completed"] * 3
+    assert [a.state for a in stack.attempts(talking)] == ["accepted"]
+    assert stack.value("select failures from call_service_providers where id = %s", provider) == 0
 
 
 def test_a_call_that_names_a_bad_number_fails_with_its_reason_and_the_provider_goes_on(stack):

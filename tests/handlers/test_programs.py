@@ -105,22 +105,44 @@ def held_up(stack, pool, who):
     return blocker, answer
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda n: n.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGQUIT],
+                         ids=lambda n: n.name)
 def test_a_signal_lets_the_request_in_hand_end(stack, alice, number):
     stack.provider("vapi")
     stack.template()
     with ThreadPoolExecutor(1) as pool:
         blocker, answer = held_up(stack, pool, alice)
         program = stack.programs["calls"]
+        said = len(program.text())
         program.signal(number)
         # It takes no new request while it ends; a successor on the same socket would.
         assert program.alive
         blocker.close()
         assert answer.result(60).status_code == 201
         assert program.wait() == 0
+    assert "event=stop" in program.text()[said:]
     assert stack.count("calls") == 1
     stack.start_program("calls")
     assert len(alice.get("/api/v1/calls")["data"]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_a_keeper_that_is_to_end_lets_the_request_in_hand_end(stack, alice, number):
+    """Whatever signal the keeper passes on: the program ends by itself, with its answer given."""
+    stack.provider("vapi")
+    stack.template()
+    stack.start_program("calls", keeper=True)
+    with ThreadPoolExecutor(1) as pool:
+        blocker, answer = held_up(stack, pool, alice)
+        program = stack.programs["calls"]
+        said = len(program.text())
+        program.signal(number)
+        blocker.close()
+        assert answer.result(60).status_code == 201
+        wait_until(lambda: "event=stop" in program.text()[said:] or not program.children(), what="the program's end")
+        assert "event=stop" in program.text()[said:]
+    assert stack.count("calls") == 1
+    stack.start_program("calls", keeper=False)
 
 
 def test_a_program_without_a_request_ends_at_once(stack):

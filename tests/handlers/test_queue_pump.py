@@ -161,6 +161,15 @@ def test_a_call_whose_time_is_over_expires_and_never_rings(stack, alice):
     wait_until(lambda: stack.pump()["expired"] == 1, what="the end of the call's time")
     assert stack.call(call).status == "expired"
     assert stack.value("select type from events where subject_id = %s", call) == "call.expired"
+
+
+def test_a_backlog_of_calls_whose_time_is_over_is_worked_off_in_one_turn(stack, alice):
+    stack.provider("vapi", max_concurrent_calls=0)
+    stack.template()
+    stack.schedule(1100, alice)
+    stack.sql("update call_queue set due_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'")
+    assert stack.pump()["expired"] == 1100
+    assert stack.count("calls", "status <> 'expired'") == 0
     assert stack.count("usage_entries") == 0
     stack.invariants()
 

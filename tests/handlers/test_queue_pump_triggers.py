@@ -1,6 +1,7 @@
 """Every way to trigger the pump, who may, and turns that stay."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -67,6 +68,26 @@ def test_through_nginx_without_the_token_nothing_is_done(stack, due):
 def test_from_a_shell_with_the_variables_of_cgi(stack, due, way):
     status, summary = WAYS[way](stack)
     assert (status, summary["claimed"]) == (200, 3)
+    stack.drain()
+    stack.invariants()
+
+
+@pytest.mark.parametrize("program", ["trigger-pump", "/queue-pump --once", "cgi-fcgi"])
+def test_from_a_shell_by_the_lines_for_cron(stack, due, program):
+    """As they are rendered, with nothing around them but what cron gives; only they wait for a shorter time."""
+    text = subprocess.run([TOP / "nginx" / "render", "cron.example.in", f"CONF={stack.conf}", f"NGINX={TOP}/nginx",
+                           f"PROGRAMS={stack.build}/handlers", f"SOCKETS={stack.run}"],
+                          capture_output=True, text=True, check=True).stdout
+    setting = re.search(r"^HOOKSWITCH_CONF=(.*)$", text, re.M)[1]
+    lines = re.findall(r"^(?:# )?(?:\* ){5} *hookswitch +(.*) >/dev/null$", text, re.M)
+    command = re.sub(r"wait([= ])55", r"wait\g<1>1", next(line for line in lines if program in line))
+    assert len(lines) == 3 and "%" not in command
+    done = subprocess.run(["/bin/sh", "-c", command.replace("http://127.0.0.1", stack.url)],
+                          env=environment(HOOKSWITCH_CONF=setting) | {"PATH": "/usr/bin:/bin"}, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    head, _, body = done.stdout.rpartition("\n\n")
+    assert json.loads(body)["claimed"] == 3 and (program != "cgi-fcgi" or head.startswith("Status: 200"))
     stack.drain()
     stack.invariants()
 

@@ -2,7 +2,7 @@
 
 import re
 
-from stack import BOTH_WAYS
+from stack import BOTH_WAYS, wait_until
 from stack_client import Client, problem
 from stack_hooks import Hooks, vapi_event
 
@@ -96,6 +96,26 @@ def test_numbers_tell_of_queue_attempts_outcomes_webhooks_and_turns(stack, alice
     assert found["queue_depth", ("state", "ready")] == 0
     assert not any(key[0] == "assignments_live" for key in found)
     assert any(key[0] == "webhooks_total" and ("provider", "vapi") in key for key in found)
+
+
+def test_a_turn_that_waits_is_counted_while_it_waits(stack, alice):
+    """A turn takes a minute or more: what it does shows at once, and once."""
+    stack.provider("vapi")
+    stack.template()
+
+    def counted(before=None):
+        found = metrics(stack)
+        return [found.get(("pump_total", ("what", what)), 0) - (before[i] if before else 0)
+                for i, what in enumerate(("turns", "claimed"))]
+
+    before = counted()
+    with stack.pumping() as pump:
+        wait_until(lambda: counted(before) == [1, 0], what="the count of the turn")
+        stack.schedule(3, alice)
+        wait_until(lambda: counted(before) == [1, 3], what="the count of what was claimed")
+        wait_until(stack.all_over, what="the end of all calls")
+        assert pump.alive
+    assert counted(before) == [1, 3]
 
 
 def test_an_unlisted_end_reason_shows_up_in_the_numbers(stack):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import time
@@ -242,7 +244,79 @@ def test_internal_paths_answer_to_this_machine_only():
     for path in ("/internal/queue-pump", "/metrics"):
         block = text.split(f"location = {path} {{")[1].split("}")[0]
         assert block.count("allow") == 2 and "deny all;" in block
+        assert "fastcgi_read_timeout 3700s;" in block, "a turn may wait for an hour"
     assert "deny" not in text.split("location = /healthz {")[1].split("}")[0]
+
+
+def nginx_accepts(folder, server):
+    """What nginx says of a server's configuration."""
+    include = folder / "server.conf"
+    include.write_text(server)
+    conf = folder / "nginx.conf"
+    conf.write_text(render("nginx.conf.in", STATE=folder, USER="", INCLUDE=include))
+    return subprocess.run(["/usr/sbin/nginx", "-t", "-e", "stderr", "-p", folder, "-c", conf], capture_output=True,
+                          text=True, timeout=60)
+
+
+def with_tls(folder, changes):
+    """The configuration as tls.conf.example tells to change it, with a certificate made here."""
+    certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=api.example.com", "-days", "1", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    inside, beside = changes.split("\n# Beside it", 1)
+    for name, path in (("fullchain.pem", certificate), ("privkey.pem", key)):
+        wanted = f"/etc/letsencrypt/live/api.example.com/{name}"
+        assert wanted in inside
+        inside = inside.replace(wanted, str(path))
+    text = render("hookswitch.conf.in", **{**Nginx(folder).values, "LISTEN": "80"})
+    assert text.count("\tlisten 80;\n\tserver_name _;\n") == 1
+    text = text.replace("\tlisten 80;\n\tserver_name _;\n", inside) + "\n# Beside it" + beside
+    return on_loopback(text)
+
+
+def on_loopback(text):
+    """nginx -t opens what it would listen at: other ports, on loopback only."""
+    ports = {"443": free_port(), "80": free_port()}
+    hosts = {"": "127.0.0.2", "[::]:": "127.0.0.3", "127.0.0.1:": "127.0.0.1"}
+    text, count = re.subn(r"listen (\S*?)(443|80)(?=[ ;])", lambda m: f"listen {hosts[m[1]]}:{ports[m[2]]}", text)
+    assert count == 5
+    return text
+
+
+def test_nginx_accepts_the_example_for_tls(tmp_path):
+    changes = (TOP / "nginx" / "tls.conf.example").read_text()
+    done = nginx_accepts(tmp_path, with_tls(tmp_path, changes))
+    assert done.returncode == 0, done.stderr
+    # Since 1.25 nginx has another word for it, which Debian 12's does not know.
+    assert not [s for s in done.stderr.splitlines() if "[warn]" in s and '"listen ... http2"' not in s]
+    broken = with_tls(tmp_path, changes.replace("ssl_session_tickets", "ssl_session_ticket"))
+    assert nginx_accepts(tmp_path, broken).returncode != 0, "a wrong name is seen"
+
+
+UNITS = {"hookswitch@.socket": "hookswitch@calls.socket", "hookswitch@.service": "hookswitch@calls.service",
+         "hookswitch-pump.service": "hookswitch-pump.service", "hookswitch-pump.timer": "hookswitch-pump.timer"}
+
+
+def verify_units(folder, spoil=str):
+    """What systemd says of our units; spoil changes their text before."""
+    (folder / "calls").write_text("#!/bin/sh\n")
+    (folder / "calls").chmod(0o755)
+    for name in UNITS:
+        source = TOP / "nginx" / "systemd" / name
+        text = source.read_text() if source.exists() else render(
+            f"systemd/{name}.in", PROGRAMS=folder, NGINX=TOP / "nginx", SOCKETS=folder, CONF="/etc/hookswitch.conf")
+        (folder / name).write_text(spoil(text))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(folder / unit for unit in UNITS.values())],
+                          capture_output=True, text=True, timeout=120)
+    return done.returncode, [line for line in done.stderr.splitlines() if "hookswitch" in line]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_units(tmp_path):
+    code, said = verify_units(tmp_path)
+    assert (code, said) == (0, [])
+    assert verify_units(tmp_path, lambda text: text.replace("SocketMode=", "SocketMod="))[1], "a wrong name is seen"
 
 
 def test_apache_gets_the_same_paths():

@@ -6,6 +6,12 @@
 #include "fixture.h"
 #include "peers/voice.h"
 
+#include <errno.h>
+
+#define VAPI_CALL                                                                                  \
+	"7a059b01-6350-7d68-89b3-08dc97fa2bce" /* ids of the calls in the stored answers */
+#define SYNTHFLOW_CALL "3baf4e6e-e32b-7ef8-865e-62cd5abe4103"
+
 static void
 providers_are_found_by_their_type(void **state)
 {
@@ -178,6 +184,160 @@ the_providers_words_are_cut_and_never_show_our_key(void **state)
 	assert_int_equal(o.fault, FAULT_KEY);
 }
 
+/* ---- accounts ------------------------------------------------------- */
+
+static void
+an_account_has_the_rows_key_or_the_settings(void **state)
+{
+	struct mem *m = *state;
+	struct voice_account a = { .id = "kept" };
+	const struct json *row = parsed(m,
+	    "{\"provider_type\":\"vapi\",\"base_url\":\"https://v.example/\","
+	    "\"api_key\":\"row-key\",\"timeout_ms\":1234}");
+
+	setenv("VAPI_API_KEY", "set-key", 1);
+	unsetenv("SYNTHFLOW_API_KEY");
+	assert_int_equal(settings_load(), 0);
+	assert_int_equal(voice_account_read(m, row, &a), 0);
+	assert_string_equal(a.type, "vapi");
+	assert_string_equal(a.base_url, "https://v.example");
+	assert_string_equal(a.api_key, "row-key");
+	assert_int_equal(a.timeout_ms, 1234);
+	assert_string_equal(a.id, "kept");
+
+	row = parsed(m, "{\"provider_type\":\"vapi\",\"api_key\":null,\"timeout_ms\":null}");
+	assert_int_equal(voice_account_read(m, row, &a), 0);
+	assert_string_equal(a.api_key, "set-key");
+	assert_int_equal(a.timeout_ms, setting_int(SET_HOOKSWITCH_DIAL_TIMEOUT_MS));
+	assert_string_equal(voice_key(m, &vapi_provider, ""), "set-key");
+	assert_string_equal(voice_key(m, &synthflow_provider, NULL), "");
+	unsetenv("VAPI_API_KEY");
+	assert_int_equal(settings_load(), 0);
+}
+
+static void
+an_account_that_cannot_be_used_says_why(void **state)
+{
+	struct mem *m = *state;
+	struct voice_account a = { 0 };
+
+	errno = 0;
+	assert_int_equal(voice_account_read(m, parsed(m, "{\"provider_type\":\"fax\"}"), &a), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(
+	    voice_account_read(m,
+		parsed(m, "{\"provider_type\":\"synthflow\",\"api_key\":\"sealed:1:none:AAAA\"}"),
+		&a),
+	    -1);
+	assert_int_equal(errno, EACCES);
+	assert_string_equal(a.type, "synthflow");
+	assert_null(a.api_key);
+}
+
+/* ---- recordings ----------------------------------------------------- */
+
+static struct fetch_answer
+told(int status, struct span body)
+{
+	return (struct fetch_answer){ .outcome = FETCH_ANSWERED,
+		.status = status,
+		.body = body,
+		.retry_after = -1 };
+}
+
+static enum voice_finding
+recording(struct mem *m, const struct voice_provider *p, const struct voice_look *l,
+    struct fetch_answer in, struct voice_recording *ret)
+{
+	const struct voice_account a = { .api_key = "key-1", .base_url = "https://p.example" };
+
+	return p->recording(m, &a, l, &in, ret);
+}
+
+static void
+the_recording_of_a_call_is_read(void **state)
+{
+	struct mem *m = *state;
+	struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = VAPI_CALL };
+	struct span body = fixture(m, "vapi/call.get.ended.response.200.json");
+	struct voice_recording r;
+
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, body), &r), FOUND);
+	assert_string_equal(r.url,
+	    "https://storage.example.invalid/" VAPI_CALL
+	    "-mono.wav?X-Amz-Expires=3600&X-Amz-Signature=0000");
+	assert_string_equal(r.stereo_url,
+	    "https://storage.example.invalid/" VAPI_CALL
+	    "-stereo.wav?X-Amz-Expires=3600&X-Amz-Signature=0001");
+	assert_string_equal(r.expires_at, "2026-09-21T14:32:00.000Z");
+	body = SPAN(
+	    "{\"id\":\"c-1\",\"artifact\":{\"presignedStereoUrl\":\"https://r.example/\\u0073\"}}");
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, body), &r), FOUND);
+	assert_null(r.url);
+	assert_string_equal(r.stereo_url, "https://r.example/s");
+
+	l.provider_call_id = SYNTHFLOW_CALL;
+	body = fixture(m, "synthflow/call.get.response.200.json");
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(200, body), &r), FOUND);
+	assert_string_equal(r.url, "https://recordings.example.invalid/a.wav");
+	assert_null(r.stereo_url);
+	assert_null(r.expires_at);
+}
+
+static void
+a_call_without_a_recording_has_none(void **state)
+{
+	struct mem *m = *state;
+	const struct voice_look l = { .kind = LOOK_BY_ID, .provider_call_id = "c-1" };
+	struct span none = SPAN("{\"id\":\"c-1\",\"artifact\":{\"presignedMonoUrl\":null}}");
+	struct span silent = SPAN("{\"response\":{\"calls\":[{\"call_id\":\"c-1\","
+				  "\"status\":\"completed\",\"recording_url\":\"\"}]}}");
+	struct voice_recording r;
+
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, none), &r), NOT_FOUND);
+	assert_int_equal(recording(m, &vapi_provider, &l, told(404, SPAN("{}")), &r), NOT_FOUND);
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(200, silent), &r), NOT_FOUND);
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(404, SPAN("{}")), &r),
+	    NOT_FOUND);
+	assert_int_equal(recording(m, &vapi_provider, &l, told(500, SPAN("{}")), &r), LOOK_FAILED);
+	assert_string_equal(r.why, "http_500");
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, SPAN("[]")), &r), LOOK_FAILED);
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(200, SPAN("{")), &r),
+	    LOOK_FAILED);
+}
+
+static void
+another_calls_recording_is_not_given(void **state)
+{
+	struct mem *m = *state;
+	struct voice_look l = { .kind = LOOK_BY_ID,
+		.provider_call_id = "c-1",
+		.assignment_id = CALL };
+	struct span vapi = SPAN(
+	    "{\"id\":\"c-1\",\"assistantOverrides\":{\"metadata\":{\"assignment_id\":\"" ASSIGNMENT
+	    "\"}},\"artifact\":{\"presignedMonoUrl\":\"https://r.example/m\"}}");
+	struct span synthflow =
+	    SPAN("{\"response\":{\"calls\":[{\"call_id\":\"c-1\",\"status\":\"completed\","
+		 "\"prompt_variables\":{\"hookswitch_assignment_id\":\"" ASSIGNMENT
+		 "\"},\"recording_url\":\"https://r.example/s\"}]}}");
+	struct voice_recording r;
+
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, vapi), &r), LOOK_FAILED);
+	assert_string_equal(r.why, "other_call");
+	assert_null(r.url);
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(200, synthflow), &r),
+	    LOOK_FAILED);
+	assert_string_equal(r.why, "other_call");
+	assert_null(r.url);
+
+	l.assignment_id = ASSIGNMENT;
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, vapi), &r), FOUND);
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(200, synthflow), &r), FOUND);
+	l.assignment_id = NULL;
+	assert_int_equal(recording(m, &vapi_provider, &l, told(200, vapi), &r), FOUND);
+	assert_int_equal(recording(m, &synthflow_provider, &l, told(200, synthflow), &r), FOUND);
+}
+
 int
 main(void)
 {
@@ -188,6 +348,11 @@ main(void)
 		TEST_CASE(a_status_says_whether_it_was_dialled),
 		TEST_CASE(no_answer_is_a_refusal_only_when_nothing_was_sent),
 		TEST_CASE(the_providers_words_are_cut_and_never_show_our_key),
+		TEST_CASE(an_account_has_the_rows_key_or_the_settings),
+		TEST_CASE(an_account_that_cannot_be_used_says_why),
+		TEST_CASE(the_recording_of_a_call_is_read),
+		TEST_CASE(a_call_without_a_recording_has_none),
+		TEST_CASE(another_calls_recording_is_not_given),
 	};
 
 	if (settings_load() < 0)
