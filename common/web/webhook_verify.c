@@ -188,7 +188,7 @@ static int
 secrets_fit(struct ctx *c, const struct webhook *w, const char *organization_id, int64_t more_ms,
     const struct signed_request *r)
 {
-	const struct json *rows;
+	const struct json *rows = NULL;
 	bool fits = false;
 	size_t i;
 

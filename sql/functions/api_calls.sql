@@ -220,7 +220,9 @@ $$;
 create or replace function public.recording_access(p_call uuid, p_organization uuid) returns jsonb
     language sql stable security definer set search_path = '' as $$
     select jsonb_build_object('provider_type', c.provider_type, 'base_url', p.base_url, 'api_key', p.api_key,
-                              'provider_call_id', c.provider_call_id, 'recording_url', r.recording_url)
+                              'provider_call_id', c.provider_call_id, 'recording_url', r.recording_url, 'timeout_ms', p.timeout_ms,
+                              'assignment_id', (select a.id from public.call_assignments a
+                                                 where a.provider_type = c.provider_type and a.provider_call_id = c.provider_call_id))
       from public.call_recordings r
       join public.calls c on c.id = r.call_id and c.created_at = r.call_created_at
       left join public.call_service_providers p on p.id = c.provider_id

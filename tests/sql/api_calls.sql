@@ -100,7 +100,8 @@ select tests.report(:'attempt', tests.ended('customer-ended-call') || '{"transcr
 insert into public.call_actions (call_id, call_created_at, organization_id, action_type) select id, created_at, organization_id, 'transfer' from public.calls where id = :'call';
 select tests.be(:'alice');
 select is(api.call_transcript(:'call'), jsonb_build_object('call_id', :'call', 'transcript', 'AI: Hi.', 'segments', '[{"role":"bot"}]'::jsonb, 'summary', 'Greeted.', 'extracted_data', null), 'then its transcript is there');
-select is(api.call_recording(:'call'), '{"provider_type":"vapi","base_url":"http://127.0.0.1:1","api_key":"sealed:x","provider_call_id":"api-1","recording_url":"https://r.test/1"}', 'what the program asks the provider for its recording');
+select is(api.call_recording(:'call'), jsonb_build_object('provider_type', 'vapi', 'base_url', 'http://127.0.0.1:1', 'api_key', 'sealed:x', 'provider_call_id', 'api-1',
+    'recording_url', 'https://r.test/1', 'timeout_ms', null, 'assignment_id', :'attempt'::uuid), 'what the program asks the provider for its recording');
 select is(api.call_actions(:'call') -> 'data' -> 0 ->> 'action_type', 'transfer', 'and its actions');
 select is(api.call_stats() - '{from,to}'::text[], '{"total":4,"completed":1,"failed":0,"canceled":1,"expired":0,"queued":2,"in_progress":0,"attempts":1,"duration_seconds":65,
     "average_duration_seconds":65.0,"cost_cents":10,"ended_reasons":{"canceled":1,"customer-ended-call":1}}', 'the numbers count them all');
