@@ -152,7 +152,7 @@ def test_a_request_has_one_id_and_the_clients_is_not_believed(nginx):
     answer = nginx.ask("GET", "/healthz", headers={"X-Request-Id": "mine"})
     body = answer.json()
     assert len(body["id"]) == 32 and body["id"] == body["header_id"] == answer.headers["X-Request-Id"]
-    assert f"request_id={body['id']}" in (nginx.folder / "access.log").read_text()
+    wait(lambda: f"request_id={body['id']}" in (nginx.folder / "access.log").read_text(), "the line in the access log")
 
 
 def test_a_signature_header_with_an_underscore_arrives(nginx):
