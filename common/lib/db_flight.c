@@ -11,8 +11,8 @@
 #include <poll.h>
 #include <string.h>
 
-/* A flight larger than this is sent in full before its commit is queued, so that a break on the way
- * is no doubt about it. */
+/* A flight larger than this is sent in full before its commit (or the Sync that commits) is queued,
+ * so that a break on the way is no doubt about it. */
 enum { FLUSH_FIRST = 8 * 1024 };
 /* Between the last answer and the Sync: a late error, its end; some to spare. */
 enum { SYNC_RESULTS = 6 };
@@ -109,7 +109,7 @@ send_all(struct db_flight *f)
 			return -1;
 	}
 
-	if (f->commit && f->bytes > FLUSH_FIRST && !sent_in_full(f))
+	if ((f->commit || implicit) && f->bytes > FLUSH_FIRST && !sent_in_full(f))
 		return -1;
 	/* From here on a break may come after the commit. */
 	f->may_commit = f->commit;
