@@ -1,5 +1,6 @@
 /*
- * seal.c - sealing with the keys of HOOKSWITCH_SECRET_KEY, and the tokens of single calls.
+ * seal.c - sealing with the keys of HOOKSWITCH_SECRET_KEY, and tokens that are worth one thing
+ * only.
  *
  * A key of the setting is a master: what encrypts and what signs are keys derived from it, so that
  * neither use says anything about the other.
@@ -22,7 +23,8 @@ enum {
 	TAG_LEN = 16,
 	UUID_LEN = 36,
 	TOKEN_LEN = UUID_LEN + 1 + 2 * SHA256_LEN,
-	PLAIN_MAX = 64 * 1024
+	PLAIN_MAX = 64 * 1024,
+	PURPOSE_MAX = 40
 };
 
 static const char prefix[] = "sealed:1:";
@@ -255,17 +257,32 @@ seal_open(struct mem *m, const char *purpose, const char *sealed)
 	return plain;
 }
 
-/* ---- call tokens ---------------------------------------------------- */
+/* ---- tokens of one thing ---------------------------------------------- */
+
+/* The MAC of a purpose and an id under k; a call's has no purpose in front, and no other is as
+ * short. */
+static int
+make_mac(const struct seal_key *k, const char *purpose, const char *id,
+    unsigned char ret[DIGEST_MAX], size_t *n)
+{
+	struct span key = { (const char *)k->token, KEY_LEN };
+	char said[PURPOSE_MAX + UUID_LEN + 2];
+	int len;
+
+	len = snprintf(said, sizeof(said), "%s%s%s", purpose, *purpose ? " " : "", id);
+	if (len < 0 || (size_t)len >= sizeof(said))
+		return -1;
+	return crypto_hmac(DIGEST_SHA256, key, (struct span){ said, (size_t)len }, ret, n);
+}
 
 /* The token of the id under k into ret, which has room for TOKEN_LEN + 1. */
 static int
-make_token(const struct seal_key *k, const char *id, char *ret)
+make_token(const struct seal_key *k, const char *purpose, const char *id, char *ret)
 {
 	unsigned char mac[DIGEST_MAX];
-	struct span key = { (const char *)k->token, KEY_LEN };
 	size_t n;
 
-	if (crypto_hmac(DIGEST_SHA256, key, (struct span){ id, UUID_LEN }, mac, &n) != 0)
+	if (make_mac(k, purpose, id, mac, &n) != 0)
 		return -1;
 	memcpy(ret, id, UUID_LEN);
 	ret[UUID_LEN] = '.';
@@ -273,28 +290,51 @@ make_token(const struct seal_key *k, const char *id, char *ret)
 	return 0;
 }
 
-const char *
-seal_call_token(struct mem *m, const char *assignment_id)
+/* Six digits that only we can tell from the id. */
+static int
+make_code(const struct seal_key *k, const char *purpose, const char *id, char ret[7])
 {
-	CLEANUP(ring_forget) struct ring r;
-	char id[UUID_LEN + 1], *token;
+	unsigned char mac[DIGEST_MAX];
+	uint64_t number = 0;
+	size_t i, n;
+
+	if (make_mac(k, purpose, id, mac, &n) != 0)
+		return -1;
+	for (i = 0; i < sizeof(number); i++)
+		number = number << 8 | mac[i];
+	snprintf(ret, 7, "%06u", (unsigned)(number % 1000000));
+	return 0;
+}
+
+/* An id in lower case; false when it is none. */
+static bool
+lower_id(const char *s, char ret[UUID_LEN + 1])
+{
 	size_t i;
 
-	if (strlen(assignment_id) != UUID_LEN || ring_get(&r) != NULL)
+	if (!base_is_uuid(s))
+		return false;
+	for (i = 0; i <= UUID_LEN; i++)
+		ret[i] = s[i] >= 'A' && s[i] <= 'F' ? (char)(s[i] | 0x20) : s[i];
+	return true;
+}
+
+const char *
+seal_token(struct mem *m, const char *purpose, const char *id)
+{
+	CLEANUP(ring_forget) struct ring r;
+	char lower[UUID_LEN + 1], *token;
+
+	if (!lower_id(id, lower) || ring_get(&r) != NULL)
 		return NULL;
-	for (i = 0; i <= UUID_LEN; i++) {
-		id[i] = assignment_id[i];
-		if (id[i] >= 'A' && id[i] <= 'F')
-			id[i] = (char)(id[i] | 0x20);
-	}
 	token = mem_alloc(m, TOKEN_LEN + 1);
-	if (!token || !base_is_uuid(id) || make_token(&r.keys[0], id, token) != 0)
+	if (!token || make_token(&r.keys[0], purpose, lower, token) != 0)
 		return NULL;
 	return token;
 }
 
 bool
-seal_call_token_check(const char *token, char ret[37])
+seal_token_check(const char *purpose, const char *token, char ret[37])
 {
 	CLEANUP(ring_forget) struct ring r;
 	char id[UUID_LEN + 1], ours[TOKEN_LEN + 1];
@@ -307,7 +347,7 @@ seal_call_token_check(const char *token, char ret[37])
 	if (!base_is_uuid(id) || ring_get(&r) != NULL)
 		return false;
 	for (i = 0; i < r.n; i++) {
-		if (make_token(&r.keys[i], id, ours) != 0)
+		if (make_token(&r.keys[i], purpose, id, ours) != 0)
 			return false;
 		if (crypto_equal((struct span){ ours, TOKEN_LEN },
 			(struct span){ token, TOKEN_LEN })) {
@@ -315,5 +355,32 @@ seal_call_token_check(const char *token, char ret[37])
 			return true;
 		}
 	}
+	return false;
+}
+
+const char *
+seal_code(struct mem *m, const char *purpose, const char *id)
+{
+	CLEANUP(ring_forget) struct ring r;
+	char lower[UUID_LEN + 1], code[7];
+
+	if (!lower_id(id, lower) || ring_get(&r) != NULL)
+		return NULL;
+	return make_code(&r.keys[0], purpose, lower, code) == 0 ? mem_str(m, code) : NULL;
+}
+
+bool
+seal_code_check(const char *purpose, const char *id, const char *code)
+{
+	CLEANUP(ring_forget) struct ring r;
+	char lower[UUID_LEN + 1], ours[7];
+	size_t i;
+
+	if (!code || !lower_id(id, lower) || ring_get(&r) != NULL)
+		return false;
+	for (i = 0; i < r.n; i++)
+		if (make_code(&r.keys[i], purpose, lower, ours) == 0 &&
+		    crypto_equal(span_of(ours), span_of(code)))
+			return true;
 	return false;
 }

@@ -17,10 +17,17 @@ const char *seal_close(struct mem *m, const char *purpose, const char *plain);
 /* seal_open: the plain form of sealed, in m; NULL when the key id is unknown or the text was
  * changed.  A text that is not sealed is returned as it is. */
 const char *seal_open(struct mem *m, const char *purpose, const char *sealed);
-/* seal_call_token: "<assignment id>.<hex HMAC-SHA256 under a derived key>", proof that we made this
- * attempt; in m. seal_call_token_check: the assignment id (lower-case UUID) into ret when the token
- * is ours; false else. Old keys are tried too. */
-const char *seal_call_token(struct mem *m, const char *assignment_id);
-bool seal_call_token_check(const char *token, char ret[37]);
+/* seal_token: "<id>.<hex HMAC-SHA256 under a derived key>" in m: proof that we made it, for one
+ * purpose (at most 40 letters, e.g. "recovery"; SEAL_CALL) and the thing with this id (a UUID).
+ * Nothing of it need be stored.  NULL when it could not be made.  seal_token_check: the id in lower
+ * case into ret when the token is ours and of this purpose; false else.  Old keys are tried too. */
+const char *seal_token(struct mem *m, const char *purpose, const char *id);
+bool seal_token_check(const char *purpose, const char *token, char ret[37]);
+/* seal_code: the same as six digits, to be typed by hand; who checks it counts the attempts. */
+const char *seal_code(struct mem *m, const char *purpose, const char *id);
+bool seal_code_check(const char *purpose, const char *id, const char *code);
+
+/* The purpose of the token that goes along with a call; the id is the assignment's. */
+#define SEAL_CALL ""
 
 #endif

@@ -141,7 +141,7 @@ call_fits(struct ctx *c, const struct webhook *w, char assignment_id[37])
 {
 	const char *token = w->token_header ? request_header(c, w->token_header) : NULL;
 
-	return token && seal_call_token_check(token, assignment_id);
+	return token && seal_token_check(SEAL_CALL, token, assignment_id);
 }
 
 static bool

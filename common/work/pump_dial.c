@@ -108,7 +108,7 @@ dial_build(struct job *j, const struct json *row, struct fetch_request *ret)
 		.caller = json_str(row, "caller"),
 		.variables = json_get(row, "variables"),
 		.voice = json_get(row, "voice"),
-		.token = seal_call_token(j->mem, j->assignment_id),
+		.token = seal_token(j->mem, SEAL_CALL, j->assignment_id),
 	};
 
 	if (json_type(d.voice) != JSON_OBJECT)

@@ -93,7 +93,7 @@ a_wrong_key_is_refused_with_its_reason(void **state UNUSED)
 		if (!strstr(said, cases[i].reason) || strstr(said, "AAAAAAAA"))
 			fail_msg("case %zu: %s", i, said);
 		assert_null(seal_close(mem, "p", "x"));
-		assert_null(seal_call_token(mem, CALL));
+		assert_null(seal_token(mem, SEAL_CALL, CALL));
 	}
 	assert_int_equal(ready("a:" KEY_A ", b_2-x:" KEY_B " ", said, sizeof(said)), 0);
 	assert_string_equal(said, "");
@@ -183,18 +183,18 @@ a_call_token_proves_its_call(void **state UNUSED)
 	size_t i;
 
 	use_keys("k1:" KEY_A);
-	token = seal_call_token(mem, "0189ABCD-ef01-4abc-8def-000000000001");
+	token = seal_token(mem, SEAL_CALL, "0189ABCD-ef01-4abc-8def-000000000001");
 	assert_int_equal(strlen(token), 101);
 	assert_memory_equal(token, CALL ".", 37);
-	assert_string_equal(token, seal_call_token(mem, CALL));
-	assert_true(seal_call_token_check(token, id));
+	assert_string_equal(token, seal_token(mem, SEAL_CALL, CALL));
+	assert_true(seal_token_check(SEAL_CALL, token, id));
 	assert_string_equal(id, CALL);
 
 	id[0] = '\0';
 	for (i = 0; i < 101; i++) {
 		memcpy(changed, token, sizeof(changed));
 		changed[i] ^= 1;
-		if (seal_call_token_check(changed, id))
+		if (seal_token_check(SEAL_CALL, changed, id))
 			fail_msg("passed although byte %zu was changed", i);
 	}
 	assert_string_equal(id, "");
@@ -206,14 +206,14 @@ what_is_no_token_is_not_ours(void **state UNUSED)
 	char id[37];
 
 	use_keys("k1:" KEY_A);
-	assert_false(seal_call_token_check(NULL, id));
-	assert_false(seal_call_token_check("", id));
-	assert_false(seal_call_token_check(CALL, id));
-	assert_false(seal_call_token_check(CALL ".", id));
-	assert_null(seal_call_token(mem, ""));
-	assert_null(seal_call_token(mem, "not a uuid, but just as long as one."));
+	assert_false(seal_token_check(SEAL_CALL, NULL, id));
+	assert_false(seal_token_check(SEAL_CALL, "", id));
+	assert_false(seal_token_check(SEAL_CALL, CALL, id));
+	assert_false(seal_token_check(SEAL_CALL, CALL ".", id));
+	assert_null(seal_token(mem, SEAL_CALL, ""));
+	assert_null(seal_token(mem, SEAL_CALL, "not a uuid, but just as long as one."));
 	use_keys("");
-	assert_false(seal_call_token_check(CALL "." KEY_A KEY_A, id));
+	assert_false(seal_token_check(SEAL_CALL, CALL "." KEY_A KEY_A, id));
 }
 
 static void
@@ -223,12 +223,47 @@ a_token_of_an_old_key_is_still_ours(void **state UNUSED)
 	char id[37];
 
 	use_keys("old:" KEY_A);
-	token = seal_call_token(mem, CALL);
+	token = seal_token(mem, SEAL_CALL, CALL);
 	use_keys("new:" KEY_B ",old:" KEY_A);
-	assert_true(seal_call_token_check(token, id));
-	assert_string_not_equal(seal_call_token(mem, CALL), token);
+	assert_true(seal_token_check(SEAL_CALL, token, id));
+	assert_string_not_equal(seal_token(mem, SEAL_CALL, CALL), token);
 	use_keys("new:" KEY_B);
-	assert_false(seal_call_token_check(token, id));
+	assert_false(seal_token_check(SEAL_CALL, token, id));
+}
+
+static void
+a_token_is_worth_its_purpose_only(void **state UNUSED)
+{
+	const char *token;
+	char id[37];
+
+	use_keys("k1:" KEY_A);
+	token = seal_token(mem, "recovery", CALL);
+	assert_true(seal_token_check("recovery", token, id));
+	assert_false(seal_token_check("signup", token, id));
+	assert_false(seal_token_check(SEAL_CALL, token, id));
+	assert_false(seal_token_check("recovery", seal_token(mem, SEAL_CALL, CALL), id));
+	assert_null(seal_token(mem, "a purpose of more than forty letters is none", CALL));
+}
+
+static void
+a_code_is_six_digits_of_one_thing(void **state UNUSED)
+{
+	const char *code, *other = "0189abcd-ef01-4abc-8def-000000000002";
+
+	use_keys("old:" KEY_A);
+	code = seal_code(mem, "signup", CALL);
+	assert_int_equal(strlen(code), 6);
+	assert_int_equal(strspn(code, "0123456789"), 6);
+	assert_true(seal_code_check("signup", CALL, code));
+	assert_false(seal_code_check("signup", other, code));
+	assert_false(seal_code_check("recovery", CALL, code));
+	assert_false(seal_code_check("signup", CALL, "12345"));
+	assert_false(seal_code_check("signup", CALL, NULL));
+	use_keys("new:" KEY_B ",old:" KEY_A);
+	assert_true(seal_code_check("signup", CALL, code));
+	use_keys("new:" KEY_B);
+	assert_false(seal_code_check("signup", CALL, code));
 }
 
 static void *
@@ -241,8 +276,9 @@ seal_and_open(void *arg)
 
 	for (i = 0; i < 100; i++) {
 		opened = seal_open(m, "p", seal_close(m, "p", "hunter2"));
-		token = seal_call_token(m, CALL);
-		if (!opened || strcmp(opened, "hunter2") != 0 || !seal_call_token_check(token, id))
+		token = seal_token(m, SEAL_CALL, CALL);
+		if (!opened || strcmp(opened, "hunter2") != 0 ||
+		    !seal_token_check(SEAL_CALL, token, id))
 			return NULL;
 		mem_reset(m);
 	}
@@ -281,6 +317,8 @@ main(void)
 		cmocka_unit_test(a_call_token_proves_its_call),
 		cmocka_unit_test(what_is_no_token_is_not_ours),
 		cmocka_unit_test(a_token_of_an_old_key_is_still_ours),
+		cmocka_unit_test(a_token_is_worth_its_purpose_only),
+		cmocka_unit_test(a_code_is_six_digits_of_one_thing),
 	};
 
 	return cmocka_run_group_tests_name("seal", tests, set_up, tear_down);
