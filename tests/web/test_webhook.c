@@ -219,7 +219,8 @@ a_call_token_names_its_attempt(void **state)
 	char header[200];
 
 	DATABASE_OR_SKIP();
-	snprintf(header, sizeof(header), "HTTP_X_VAPI_SECRET=%s", seal_token(m, SEAL_CALL, ASSIGNMENT));
+	snprintf(header, sizeof(header), "HTTP_X_VAPI_SECRET=%s",
+	    seal_token(m, SEAL_CALL, ASSIGNMENT));
 	send_event(HOOK(OTHER_ORGANIZATION), header, "moves status-update");
 	assert_int_equal(a.status, 200);
 	event = json_at(json_get(taken(m), "taken"), 0);
