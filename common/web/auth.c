@@ -11,22 +11,27 @@
 #include <string.h>
 #include <strings.h>
 
-enum { TOKEN_MAX = 16384, KEY_MAX = 200, ORGANIZATION_MAX = 200, STEP_PARAMS = 3 };
+enum { TOKEN_MAX = 16384, KEY_MAX = 200, ORGANIZATION_MAX = 200, STEP_PARAMS = 6 };
 
 #define KEY_PREFIX "hsk_"
 
+/* The place of the request's own settings is the same in all three statements. */
+#define SET_REQUEST                                                                                \
+	"set_config('hookswitch.request_id', $1::text, true),"                                     \
+	" set_config('hookswitch.address', $2::text, true)"
 #define SET_IDENTITY                                                                               \
 	"select set_config('role', 'hookswitch_api', true),"                                       \
 	" set_config('request.jwt.claims', coalesce(i.claims::text, ''), true),"                   \
 	" set_config('hookswitch.organization_id', coalesce(i.organization_id::text, ''), true),"  \
-	" i.organization_id, i.user_id from "
+	" i.organization_id, i.user_id, " SET_REQUEST " from "
 
 enum { COLUMN_ORGANIZATION = 3, COLUMN_USER = 4 };
 
 static const struct db_stmt by_token = { "identity_token",
-	SET_IDENTITY "public.request_identity_token($1::jsonb, $2::text) i" };
+	SET_IDENTITY "public.request_identity_token($3::jsonb, $4::text, $5::text) i" };
 static const struct db_stmt by_key = { "identity_key",
-	SET_IDENTITY "public.request_identity_key($1::text, $2::text, $3::text) i" };
+	SET_IDENTITY "public.request_identity_key($3::text, $4::text, $5::text, $6::boolean) i" };
+static const struct db_stmt by_nobody = { "identity_none", "select " SET_REQUEST };
 
 /* ---- tokens and keys ---------------------------------------------------- */
 
@@ -93,33 +98,42 @@ check_key(struct ctx *c, const char *key)
 	return id->key_hash ? 0 : fail(c, ERR_INTERNAL, "out of memory");
 }
 
-/* The database says whether it may be used; here only what it could not even read is kept away from
- * it. */
+/* The path's organization counts, else the header's (not where a person is asked for, in whatever
+ * organization).  The database says whether it may be used; here only what it could not even read
+ * is kept away from it. */
 static int
 check_organization(struct ctx *c)
 {
-	const char *s = request_header(c, "X-Organization-Id");
+	struct request *r = request_of(c);
+	const char *header = request_header(c, "X-Organization-Id"), *s;
+	const char *in_path = route_param(r->route, &r->parts, ROUTE_ORGANIZATION);
 
+	if (in_path && header && *header && strcasecmp(in_path, header) != 0)
+		return fail(c, ERR_ORGANIZATION_MISMATCH,
+		    "the header names another organization than the path");
+	s = in_path || r->route->access.kind == ACCESS_PERSON ? in_path : header;
 	if (!s || !*s)
 		return 0;
 	if (strlen(s) > ORGANIZATION_MAX || !utf8_valid(s, strlen(s)))
 		return fail(c, ERR_ORGANIZATION_NOT_FOUND, NULL);
-	request_of(c)->identity.organization = s;
+	r->identity.organization = s;
+	r->identity.in_path = in_path;
 	return 0;
 }
 
 static int
-check_api(struct ctx *c)
+check_somebody(struct ctx *c)
 {
 	const char *key = request_header(c, "X-API-Key"), *token = bearer(c);
+	bool person = request_of(c)->route->access.kind == ACCESS_PERSON;
 	int rc;
 
 	if (token && strncmp(token, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0)
 		rc = check_token(c, token);
-	else if (token || (key && !request_header(c, "Authorization")))
-		rc = check_key(c, token ? token : key);
-	else
+	else if (!token && (!key || request_header(c, "Authorization")))
 		rc = fail(c, ERR_UNAUTHENTICATED, NULL);
+	else
+		rc = person ? fail(c, ERR_PERSON_NEEDED, NULL) : check_key(c, token ? token : key);
 	return rc < 0 ? -1 : check_organization(c);
 }
 
@@ -172,7 +186,8 @@ auth_check(struct ctx *c)
 	case ACCESS_PUBLIC:
 		return 0;
 	case ACCESS_API:
-		return check_api(c);
+	case ACCESS_PERSON:
+		return check_somebody(c);
 	case ACCESS_LOCAL:
 		return check_local(c);
 	case ACCESS_INTERNAL:
@@ -187,16 +202,22 @@ int
 auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows)
 {
 	const struct request *r = request_of(c);
-	struct span *params;
 	bool key = r->identity.kind == IDENTITY_KEY;
+	struct span *params;
 
 	params = mem_alloc(c->mem, STEP_PARAMS * sizeof(*params));
 	if (!params)
 		return fail(c, ERR_INTERNAL, "out of memory");
-	params[0] = span_of(key ? r->identity.key_hash : r->identity.claims);
-	params[1] = span_of(r->identity.organization);
-	params[2] = span_of(r->route->access.scope);
-	*ret = (struct db_step){ key ? &by_key : &by_token, params, key ? 3 : 2, rows };
+	params[0] = span_of(c->request_id);
+	params[1] = span_of(request_address(c));
+	params[2] = span_of(key ? r->identity.key_hash : r->identity.claims);
+	params[3] = span_of(r->identity.organization);
+	params[4] = span_of(r->route->access.scope);
+	params[5] = span_of(r->identity.in_path ? "true" : "false");
+	if (r->identity.kind == IDENTITY_NONE)
+		*ret = (struct db_step){ &by_nobody, params, 2, rows };
+	else
+		*ret = (struct db_step){ key ? &by_key : &by_token, params, key ? 6 : 5, rows };
 	return 0;
 }
 
@@ -205,7 +226,7 @@ auth_take(struct ctx *c, const struct db_rows *rows)
 {
 	const char *s;
 
-	if (rows->n < 1)
+	if (rows->n < 1 || request_of(c)->identity.kind == IDENTITY_NONE)
 		return;
 	s = db_str(rows, 0, COLUMN_ORGANIZATION);
 	snprintf(c->organization_id, sizeof(c->organization_id), "%s", s ? s : "");

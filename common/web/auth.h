@@ -13,8 +13,8 @@
 /* auth_check: what can be told without the database: fills the request's identity; -1 with the
  * failure recorded. */
 int auth_check(struct ctx *c);
-/* auth_step: the statement that sets the identity for the open transaction; its row goes to rows.
- */
+/* auth_step: the statement that sets the identity (of nobody, too), the request's id and the
+ * client's address for the open transaction; its row goes to rows. */
 int auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows);
 /* auth_take: remembers in the ctx whom that row named. */
 void auth_take(struct ctx *c, const struct db_rows *rows);

@@ -169,9 +169,10 @@ bind_fields(struct ctx *c)
 {
 	struct request *r = request_of(c);
 	bool raw = r->route->flags & ROUTE_RAW, body;
+	bool lenient = r->route->flags & ROUTE_LENIENT;
 
 	body = r->method == POST || r->method == PUT || r->method == PATCH;
-	r->form = (struct form){ r->route->fields, r->route->nfields, NULL };
+	r->form = (struct form){ r->route->fields, r->route->nfields, NULL, lenient };
 	r->form.values = mem_alloc(c->mem, (r->form.n + 1) * sizeof(*r->form.values));
 	if (!r->form.values)
 		return fail(c, ERR_INTERNAL, "out of memory");
@@ -179,7 +180,7 @@ bind_fields(struct ctx *c)
 	if (body && !raw && take_body(c) < 0)
 		return -1;
 	bind_path(c);
-	bind_query(c, &r->form, r->query, raw);
+	bind_query(c, &r->form, r->query, raw || lenient);
 	(void)form_absent(c, &r->form, NULL, PATH);
 	(void)form_absent(c, &r->form, NULL, QUERY);
 	return c->failure.err == ERR_NONE ? fill_struct(c) : -1;

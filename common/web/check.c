@@ -15,8 +15,14 @@ enum { CHECK_MEM = 4 * 1024 * 1024, DESCRIBE_MAX = 4 * 1024 * 1024 };
 static const char *const places[] = { [PATH] = "path", [QUERY] = "query", [BODY] = "body" };
 static const char *const kinds[] = { [ACCESS_PUBLIC] = "public",
 	[ACCESS_API] = "api",
+	[ACCESS_PERSON] = "person",
 	[ACCESS_LOCAL] = "local",
 	[ACCESS_INTERNAL] = "internal" };
+
+static const struct {
+	enum route_flags flag;
+	const char *name;
+} flags[] = { { ROUTE_RAW, "raw" }, { ROUTE_LENIENT, "lenient" }, { ROUTE_SECRET, "secret" } };
 
 static void
 put_pair(struct text *t, const char *name, const char *value)
@@ -71,6 +77,8 @@ describe_fields(struct text *t, const struct field *fields, size_t n)
 static void
 describe_route(struct text *t, const struct route *r)
 {
+	size_t i;
+
 	text_puts(t, "{\"method\":");
 	text_json(t, method_name(r->method));
 	put_pair(t, "path", r->path);
@@ -80,8 +88,10 @@ describe_route(struct text *t, const struct route *r)
 	text_printf(t, ",\"status\":%d", r->status);
 	if (r->query)
 		put_pair(t, "query", r->query);
-	text_printf(t, ",\"body_max\":%zu,\"raw\":%s", r->body_max ? r->body_max : ROUTE_BODY_MAX,
-	    r->flags & ROUTE_RAW ? "true" : "false");
+	text_printf(t, ",\"body_max\":%zu", r->body_max ? r->body_max : ROUTE_BODY_MAX);
+	for (i = 0; i < COUNT(flags); i++)
+		text_printf(t, ",\"%s\":%s", flags[i].name,
+		    r->flags & flags[i].flag ? "true" : "false");
 	put_pair(t, "doc", r->doc);
 	text_puts(t, ",\"fields\":");
 	describe_fields(t, r->fields, r->nfields);

@@ -23,8 +23,9 @@ pool(struct ctx *c)
 	return db;
 }
 
+/* As who asks, who may be nobody. */
 static int
-fly_as_somebody(struct ctx *c, struct db *db, const struct db_step *steps, size_t n)
+fly(struct ctx *c, struct db *db, const struct db_step *steps, size_t n)
 {
 	struct db_step all[STEPS_MAX + 1];
 	struct db_rows who = { .n = 0 };
@@ -49,15 +50,10 @@ db_ask(struct ctx *c, const struct db_step *steps, size_t n)
 {
 	const struct request *r = request_of(c);
 	struct db *db = pool(c);
-	int flags = n > 1 ? DB_TRANSACTION : 0;
 
 	if (!db)
 		return -1;
-	if (r->tx)
-		return db_more(c, r->tx, steps, n);
-	if (r->identity.kind != IDENTITY_NONE)
-		return fly_as_somebody(c, db, steps, n);
-	return db_run(c, db, r->method == GET ? flags | DB_REPEATABLE : flags, steps, n);
+	return r->tx ? db_more(c, r->tx, steps, n) : fly(c, db, steps, n);
 }
 
 int
@@ -65,7 +61,7 @@ flight_prove(struct ctx *c)
 {
 	struct db *db = pool(c);
 
-	return db ? fly_as_somebody(c, db, NULL, 0) : -1;
+	return db ? fly(c, db, NULL, 0) : -1;
 }
 
 /* One row with one value; data NULL with no failure: it is null. */

@@ -55,7 +55,8 @@ read_member(void *arg, const char *name, const struct json *j)
 	where = form_name(r->c, r->prefix, name);
 	f = form_find(r->form, name, BODY);
 	if (!f) {
-		(void)fail_field(r->c, where, "unknown", "there is no such field");
+		if (!r->form->loose)
+			(void)fail_field(r->c, where, "unknown", "there is no such field");
 		return 0;
 	}
 	v = &r->form->values[f - r->form->fields];

@@ -11,6 +11,7 @@ struct form {
 	const struct field *fields;
 	size_t n;
 	struct value *values;
+	bool loose; /* members that the table does not have are passed over */
 };
 
 /* form_object: checks the members of object j against the BODY rows of a table: unknown ones are

@@ -167,7 +167,7 @@ handle_request(struct ctx *c, struct request *r, const struct route_sql *sql)
 		/* A handler that said -1 and gave no reason is wrong itself. */
 		if (c->failure.err == ERR_NONE)
 			fail(c, ERR_INTERNAL, NULL);
-		reply_problem(c);
+		reply_failure(c);
 	}
 	if (reply_send(c) < 0)
 		log_line(LOG_DEBUG, "event=peer_gone request_id=%s", c->request_id);

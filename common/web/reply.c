@@ -4,6 +4,7 @@
 #include "web/reply.h"
 
 #include "web/request.h"
+#include "web/server.h"
 
 #include <math.h>
 #include <string.h>
@@ -222,10 +223,24 @@ reply_problem(struct ctx *c)
 	put_str(o, "detail", f->detail ? f->detail : "");
 	put_field_errors(o, f);
 	put_str(o, "request_id", c->request_id);
-	problem_headers(c, f);
 	if (reply_close(o) < 0)
 		(void)reply_json(c, 500, SPAN("{\"type\":\"about:blank\",\"status\":500}"));
 	request_of(c)->answer.type = TYPE_PROBLEM;
+}
+
+void
+reply_failure(struct ctx *c)
+{
+	const struct server *s = request_of(c)->server;
+
+	problem_headers(c, &c->failure);
+	if (s && s->problem) {
+		request_of(c)->answer.status = 0;
+		s->problem(c);
+		if (request_of(c)->answer.status)
+			return;
+	}
+	reply_problem(c);
 }
 
 /* ---- out -------------------------------------------------------------------- */

@@ -56,8 +56,10 @@ void put_end(struct out *o);
 /* reply_close: ends the object and makes it the answer; -1 with the failure recorded. */
 int reply_close(struct out *o);
 
-/* For the server: reply_problem makes the ctx's failure the answer; reply_send writes the answer
- * out; -1 when the peer is gone. */
+/* For the server: reply_failure makes the ctx's failure the answer, in the program's own shape
+ * where it has one; reply_problem is the usual shape.  reply_send writes the answer out; -1 when
+ * the peer is gone. */
+void reply_failure(struct ctx *c);
 void reply_problem(struct ctx *c);
 int reply_send(struct ctx *c);
 /* reply_forget: there is no answer yet (a second try begins).  reply_clear: gives its memory back.

@@ -60,6 +60,14 @@ request_loopback(const struct ctx *c)
 	    strncmp(addr, "::ffff:127.", 11) == 0;
 }
 
+const char *
+request_address(const struct ctx *c)
+{
+	const char *addr = request_variable(c, "REMOTE_ADDR");
+
+	return addr ? addr : "";
+}
+
 static bool
 is_id(const char *s)
 {

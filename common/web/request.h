@@ -22,7 +22,8 @@ struct identity {
 	enum identity_kind kind;
 	const char *claims;       /* of a token that was verified: JSON text */
 	const char *key_hash;     /* of an API key: SHA-256 in hex */
-	const char *organization; /* X-Organization-Id, or NULL */
+	const char *organization; /* the path's, or X-Organization-Id's; NULL: neither names one */
+	bool in_path;             /* it is the path's */
 };
 
 struct request {
@@ -71,6 +72,8 @@ const char *request_query(const struct ctx *c);
 /* request_loopback: true when the peer is this host (REMOTE_ADDR; missing means: straight to the
  * program's own socket). */
 bool request_loopback(const struct ctx *c);
+/* request_address: the client's address as nginx saw it, "" when it is not known. */
+const char *request_address(const struct ctx *c);
 
 /* For the server: request_begin takes the head from r->variables (id, method, path, query); r->fcgi
  * and r->server are set before.  request_read_body reads the body within the route's limit.  -1

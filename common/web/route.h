@@ -11,7 +11,8 @@ enum method { METHOD_OTHER, GET, POST, PUT, PATCH, DELETE, OPTIONS, METHOD_COUNT
 enum access_kind {
 	ACCESS_PUBLIC,  /* anybody; what else must be proved is the handler's business (webhooks: a
 			   signature) */
-	ACCESS_API,     /* a token, or an API key with the scope */
+	ACCESS_API,     /* a token of a member whose role has the scope, or an API key with it */
+	ACCESS_PERSON,  /* a token of a person, in whatever role and organization; no API key */
 	ACCESS_LOCAL,   /* loopback, or HOOKSWITCH_INTERNAL_TOKEN */
 	ACCESS_INTERNAL /* loopback, and HOOKSWITCH_INTERNAL_TOKEN where it is set */
 };
@@ -24,6 +25,10 @@ struct access {
 #define PUBLIC                                                                                     \
 	{                                                                                          \
 		ACCESS_PUBLIC, NULL                                                                \
+	}
+#define PERSON                                                                                     \
+	{                                                                                          \
+		ACCESS_PERSON, NULL                                                                \
 	}
 #define LOCAL                                                                                      \
 	{                                                                                          \
@@ -44,10 +49,19 @@ struct access {
 enum route_flags {
 	/* The handler gets the body's bytes as they came (request_body): nothing is parsed and no
 	 * type is asked for; and query fields that are not in the table are let through. */
-	ROUTE_RAW = 1
+	ROUTE_RAW = 1,
+	/* Fields of the query and of the body that are not in the table are passed over: for routes
+	 * that speak as somebody else does. */
+	ROUTE_LENIENT = 2,
+	/* The answer holds a secret that is shown once: under an Idempotency-Key it is stored
+	 * sealed. */
+	ROUTE_SECRET = 4
 };
 
 enum { ROUTE_BODY_MAX = 256 * 1024, ROUTE_PARTS_MAX = 16 };
+
+/* A parameter of this name is the active organization of the request. */
+#define ROUTE_ORGANIZATION "organization_id"
 
 struct route {
 	enum method method;

@@ -293,7 +293,8 @@ has_people(const struct server *s)
 	size_t i;
 
 	for (i = 0; i < s->nroutes; i++)
-		if (s->routes[i].access.kind == ACCESS_API)
+		if (s->routes[i].access.kind == ACCESS_API ||
+		    s->routes[i].access.kind == ACCESS_PERSON)
 			return true;
 	return false;
 }

@@ -30,6 +30,9 @@ struct server {
 	/* Called by a thread that waits, when no request came for about a second since the last
 	 * one; never twice without a request in between.  For what is gathered in the process. */
 	void (*quiet)(struct ctx *c);
+	/* Makes the ctx's failure the answer in the program's own shape, where reply_problem's is
+	 * not wanted; headers that belong to the failure are there already. */
+	void (*problem)(struct ctx *c);
 	/* Called once at the end, when all threads are done (under CGI: after the one request). */
 	void (*stop)(struct ctx *c);
 };

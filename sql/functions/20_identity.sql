@@ -1,29 +1,44 @@
 -- 20_identity.sql - who is asking, established once for each request; Idempotency-Key.
 
--- From verified claims.  A person without any organization gets a personal one.
-create or replace function public.request_identity_token(p_claims jsonb, p_organization text)
+-- Whether a verified token is refused all the same: null: no; else session_revoked or account_inactive.
+create or replace function public.token_refused(p_claims jsonb) returns text
+    language plpgsql stable set search_path = '' as $$
+begin
+    return case when p_claims is null then 'session_revoked' end;
+end
+$$;
+
+-- From verified claims.  p_organization: the path's or the header's wish; p_scope: what the route asks of a member's role; null: it asks for
+-- a person only, and then the organization that no path names is whichever there is.
+create or replace function public.request_identity_token(p_claims jsonb, p_organization text, p_scope text)
     returns table (claims text, organization_id uuid, user_id uuid)
     language plpgsql security definer set search_path = '' as $$
 declare
     v_user uuid := nullif(p_claims ->> 'sub', '')::uuid;
     v_wish uuid := public.uuid_or_null(coalesce(nullif(p_organization, ''), nullif(p_claims -> 'app_metadata' ->> 'organization_id', '')));
+    v_service boolean := coalesce(p_claims ->> 'role' = 'service_role', false);
     v_found uuid;
 begin
+    perform public.token_accept(p_claims, p_scope is null);
     if nullif(p_organization, '') is not null and v_wish is null then
         raise exception 'organization_not_found' using errcode = 'PT404';
     end if;
-    if p_claims ->> 'role' = 'service_role' then
+    if v_service then
         if v_wish is null then
             raise exception 'bad_request' using errcode = 'PT400', detail = 'A service key must name the organization: X-Organization-Id.';
         end if;
         select o.id into v_found from public.organizations o where o.id = v_wish;
     else
         v_found := public.organization_of_user(v_user, v_wish);
+        if v_found is null and p_scope is null and nullif(p_organization, '') is null then
+            v_wish := null;
+            v_found := public.organization_of_user(v_user, null);
+        end if;
         if v_found is null and v_wish is null then
             v_found := public.organization_personal(v_user, p_claims);
         end if;
     end if;
-    if v_found is null then
+    if v_found is null and (p_scope is not null or v_wish is not null) then
         perform from public.organizations o join public.organization_members m on m.organization_id = o.id
           where o.id = v_wish and m.user_id = v_user and o.status = 'disabled';
         if found then
@@ -31,12 +46,33 @@ begin
         end if;
         raise exception 'organization_not_found' using errcode = 'PT404';
     end if;
+    if p_scope is not null and not v_service then
+        perform public.role_check(v_found, v_user, p_scope);
+    end if;
     return query select p_claims::text, v_found, v_user;
 end
 $$;
 
--- From the SHA-256 of an API key.  last_used_at is written at most once a minute.
-create or replace function public.request_identity_key(p_hash text, p_organization text, p_scope text)
+-- p_person: the route is for people.  The service key of an application is nobody.
+create or replace function public.token_accept(p_claims jsonb, p_person boolean) returns void
+    language plpgsql stable set search_path = '' as $$
+declare
+    v_why text := public.token_refused(p_claims);
+begin
+    if v_why = 'account_inactive' then
+        raise exception 'account_inactive' using errcode = 'PT403';
+    elsif v_why is not null then
+        raise exception 'session_revoked' using errcode = 'PT401';
+    end if;
+    if p_person and (p_claims ->> 'role' = 'service_role' or nullif(p_claims ->> 'sub', '') is null) then
+        raise exception 'person_needed' using errcode = 'PT403';
+    end if;
+end
+$$;
+
+-- From the SHA-256 of an API key.  p_in_path: the path names the organization: then another one than the key's does not exist; a header that
+-- names another is a contradiction.  last_used_at is written at most once a minute.
+create or replace function public.request_identity_key(p_hash text, p_organization text, p_scope text, p_in_path boolean default false)
     returns table (claims text, organization_id uuid, user_id uuid)
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -48,6 +84,9 @@ begin
         raise exception 'api_key_invalid' using errcode = 'PT401';
     end if;
     if nullif(p_organization, '') is not null and public.uuid_or_null(p_organization) is distinct from k.organization_id then
+        if p_in_path then
+            raise exception 'organization_not_found' using errcode = 'PT404';
+        end if;
         raise exception 'organization_mismatch' using errcode = 'PT403';
     end if;
     if not ('*' = any(k.scopes) or p_scope = any(k.scopes)) then

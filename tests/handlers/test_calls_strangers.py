@@ -192,7 +192,7 @@ def test_a_person_cannot_change_what_is_counted_and_paid(stack, alice, call):
             f"select call_enter('{alice.organization}', null, '{{}}')", "select calls_claim(1, 'me', 30)",
             "select webhook_keep('vapi', gen_random_uuid(), 'call', 'k', 't', null, null, '{}', null, 'kept')",
             "select partitions_make()", "truncate calls", "create table public.mine (a int)",
-            "select request_identity_token('{}', null)"):
+            "select request_identity_token('{}', null, null)"):
         denied(stack, query, **own)
         denied(stack, query, role="anon")
     assert stack.call(call).status == "completed"

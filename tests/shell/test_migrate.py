@@ -163,7 +163,7 @@ def a_call_goes_in(database):
             assert c.execute("select count(*) from public.user_profiles").fetchone()[0] == 1
         with c.transaction():
             c.execute("select set_config('request.jwt.claims', claims, true), set_config('hookswitch.organization_id', organization_id::text, true) "
-                      "from public.request_identity_token(%s, null)", ['{"sub":"%s","role":"authenticated"}' % user])
+                      "from public.request_identity_token(%s, null, 'calls:read')", ['{"sub":"%s","role":"authenticated"}' % user])
             c.execute("set local role hookswitch_api")
             assert c.execute("select api.call_get(%s)->>'status'", [call]).fetchone()[0] == "queued"
             assert c.execute("select count(*) from public.user_profiles").fetchone()[0] == 1

@@ -8,7 +8,7 @@ select tests.organization('Alice', :'alice') as org \gset
 select tests.organization('Bob', :'bob') as other \gset
 
 create function tests.token(p_user uuid, p_header text default null, p_more jsonb default '{}') returns uuid language sql as $$
-    select organization_id from public.request_identity_token(jsonb_build_object('sub', p_user, 'role', 'authenticated') || p_more, p_header)
+    select organization_id from public.request_identity_token(jsonb_build_object('sub', p_user, 'role', 'authenticated') || p_more, p_header, 'calls:read')
 $$;
 
 -- ---- tokens -----------------------------------------------------------------
@@ -35,10 +35,10 @@ select results_eq(format('select role, is_default from public.organization_membe
 select is((select email || ' ' || status from public.user_profiles where id = :'carol'), 'carol@example.com active', 'with a profile');
 select throws_ok(format('select tests.token(%L, %L)', gen_random_uuid(), :'org'), 'PT404', 'organization_not_found', 'a stranger with a wish gets none made');
 
-select throws_ok($$select public.request_identity_token('{"role":"service_role"}', null)$$, 'PT400', 'bad_request', 'a service key must name the organization');
-select is((select organization_id from public.request_identity_token('{"role":"service_role"}', :'other')), :'other'::uuid, 'then it acts for any');
-select throws_ok(format($$select public.request_identity_token('{"role":"service_role"}', %L)$$, gen_random_uuid()), 'PT404', 'organization_not_found', 'that exists');
-select throws_ok($$select public.request_identity_token('{"role":"authenticated"}', null)$$, 'PT404', 'organization_not_found', 'a token of nobody is nobody');
+select throws_ok($$select public.request_identity_token('{"role":"service_role"}', null, 'calls:read')$$, 'PT400', 'bad_request', 'a service key must name the organization');
+select is((select organization_id from public.request_identity_token('{"role":"service_role"}', :'other', 'calls:read')), :'other'::uuid, 'then it acts for any');
+select throws_ok(format($$select public.request_identity_token('{"role":"service_role"}', %L, 'calls:read')$$, gen_random_uuid()), 'PT404', 'organization_not_found', 'that exists');
+select throws_ok($$select public.request_identity_token('{"role":"authenticated"}', null, 'calls:read')$$, 'PT404', 'organization_not_found', 'a token of nobody is nobody');
 
 -- ---- keys ----------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ create function tests.be(p_user uuid, p_organization uuid default null) returns 
 begin
     perform tests.be_nobody();
     perform set_config('request.jwt.claims', i.claims, true), set_config('hookswitch.organization_id', i.organization_id::text, true)
-       from public.request_identity_token(jsonb_build_object('sub', p_user, 'role', 'authenticated'), p_organization::text) i;
+       from public.request_identity_token(jsonb_build_object('sub', p_user, 'role', 'authenticated'), p_organization::text, 'organization:read') i;
     perform set_config('role', 'hookswitch_api', true);
 end
 $$;

@@ -19,7 +19,8 @@ static const char *const database_sql[] = {
 	" create role hookswitch_api nologin; end if; end $$",
 	"create schema api",
 	"grant usage, create on schema api, public to hookswitch_api",
-	"create function public.request_identity_token(p_claims jsonb, p_organization text)"
+	"create function public.request_identity_token(p_claims jsonb, p_organization text, p_scope"
+	" text)"
 	" returns table (claims text, organization_id uuid, user_id uuid) language plpgsql as $$"
 	" begin"
 	" if p_organization = 'none' then raise exception 'organization_not_found' using errcode"
@@ -27,7 +28,7 @@ static const char *const database_sql[] = {
 	" return query select p_claims::text, '" DATABASE_ORGANIZATION
 	"'::uuid, (p_claims ->> 'sub')::uuid; end $$",
 	"create function public.request_identity_key(p_hash text, p_organization text, p_scope"
-	" text)"
+	" text, p_in_path boolean)"
 	" returns table (claims text, organization_id uuid, user_id uuid) language plpgsql as $$"
 	" begin"
 	" if p_hash <> encode(sha256('" DATABASE_KEY "'), 'hex') then"
@@ -61,11 +62,16 @@ static const char *const database_sql[] = {
 	" p_flag boolean default null, p_any jsonb default null) returns jsonb language sql as $$"
 	" select jsonb_build_object('id', p_id, 'limit', p_limit, 'at', p_at at time zone 'UTC',"
 	" 'flag', p_flag,"
-	" 'any', p_any, 'role', current_user, 'organization',"
+	" 'any', p_any, 'role', current_user, 'request',"
+	" current_setting('hookswitch.request_id', true), 'address',"
+	" current_setting('hookswitch.address', true), 'organization',"
 	" current_setting('hookswitch.organization_id', true),"
 	" 'sub', nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub') $$",
 	"create function api.note_change(p_id uuid, p_changes jsonb) returns jsonb language sql as"
 	" $$ select p_changes $$",
+	"create function api.note_request() returns jsonb language sql as $$ select"
+	" jsonb_build_object('request', current_setting('hookswitch.request_id', true), 'address',"
+	" current_setting('hookswitch.address', true)) $$",
 	"create function api.note_nothing() returns jsonb language sql as $$ select null::jsonb $$",
 	"create function api.note_two(p_a int) returns jsonb language sql as $$ select"
 	" '{}'::jsonb $$",

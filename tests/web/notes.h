@@ -112,6 +112,8 @@ static const struct route note_routes[] = {
 	{ GET, "/none", NOTES_READ, NO_FIELDS, note_none, 200, "note_nothing", "x" },
 	{ POST, "/half", NOTES_WRITE, NO_FIELDS, note_half, 200, "note_add", "x" },
 	{ GET, "/open/none", PUBLIC, NO_FIELDS, run_query, 200, "note_nothing", "x" },
+	{ POST, "/open/request", PUBLIC, NO_FIELDS, run_query, 200, "note_request", "x",
+	    .flags = ROUTE_LENIENT | ROUTE_SECRET },
 	{ GET, "/silent", PUBLIC, NO_FIELDS, note_silent, 200, NULL, "x" },
 	{ POST, "/raw", PUBLIC, NO_FIELDS, note_raw, 200, NULL, "x", .flags = ROUTE_RAW,
 	    .body_max = 100, .after = note_after },

@@ -8,6 +8,7 @@
 #include "web/auth.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #define OURS "our-own-secret-our-own-secret-our-own"
 #define THEIRS "their-secret-their-secret-their-secret"
@@ -24,6 +25,9 @@ run_nothing(struct ctx *c, const void *in)
 
 static const struct route api = { GET, "/", SCOPE("calls:read"), NO_FIELDS, run_nothing, 200, NULL,
 	"x" };
+static const struct route person = { GET, "/", PERSON, NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route inside = { GET, "/o/{organization_id}/x", SCOPE("calls:read"), NO_FIELDS,
+	run_nothing, 200, NULL, "x" };
 static const struct route local = { GET, "/", LOCAL, NO_FIELDS, run_nothing, 200, NULL, "x" };
 static const struct route internal = { POST, "/", INTERNAL, NO_FIELDS, run_nothing, 200, NULL,
 	"x" };
@@ -33,8 +37,10 @@ static const struct route public = { GET, "/", PUBLIC, NO_FIELDS, run_nothing, 2
 static enum err
 check(struct fake *f, const struct route *route, const char *a, const char *b)
 {
-	const char *variables[] = { "REQUEST_URI=/", a ? a : "A=", b ? b : "B=", NULL };
+	static const char *variables[] = { "REQUEST_URI=/", NULL, NULL, NULL };
 
+	variables[1] = a ? a : "A=";
+	variables[2] = b ? b : "B=";
 	assert_int_equal(fake_request(f, variables), 0);
 	f->r.route = route;
 	if (auth_check(&f->c) == 0)
@@ -121,10 +127,12 @@ only_the_hash_of_a_key_goes_on(void **state)
 	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, NULL), ERR_NONE);
 	assert_int_equal(f.r.identity.kind, IDENTITY_KEY);
 	assert_int_equal(auth_step(&f.c, &step, &rows), 0);
-	assert_int_equal(step.nparams, 3);
-	assert_string_equal(step.params[0].data, f.r.identity.key_hash);
-	assert_null(step.params[1].data);
-	assert_string_equal(step.params[2].data, "calls:read");
+	assert_int_equal(step.nparams, 6);
+	assert_string_equal(step.params[0].data, f.c.request_id);
+	assert_string_equal(step.params[2].data, f.r.identity.key_hash);
+	assert_null(step.params[3].data);
+	assert_string_equal(step.params[4].data, "calls:read");
+	assert_string_equal(step.params[5].data, "false");
 	assert_null(strstr(step.stmt->sql, KEY));
 	/* A token beside a key: the header made for it counts. */
 	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_AUTHORIZATION=Bearer x"),
@@ -147,6 +155,86 @@ the_organization_asked_for_is_handed_on(void **state)
 	assert_null(f.r.identity.organization);
 	assert_int_equal(check(&f, &api, "HTTP_X_API_KEY=" KEY, "HTTP_X_ORGANIZATION_ID=\xff"),
 	    ERR_ORGANIZATION_NOT_FOUND);
+	fake_close(&f);
+}
+
+static void
+the_path_names_the_organization(void **state)
+{
+	static const struct {
+		const char *uri;
+		const char *header;
+		enum err err;
+	} cases[] = {
+		{ "REQUEST_URI=/o/" SUB "/x", "A=", ERR_NONE },
+		{ "REQUEST_URI=/o/" SUB "/x", "HTTP_X_ORGANIZATION_ID=" SUB, ERR_NONE },
+		{ "REQUEST_URI=/o/0F8FAD5B-d9cb-469f-a165-70867728950e/x",
+		    "HTTP_X_ORGANIZATION_ID=" SUB, ERR_NONE },
+		{ "REQUEST_URI=/o/" SUB "/x", "HTTP_X_ORGANIZATION_ID=", ERR_NONE },
+		{ "REQUEST_URI=/o/0f8fad5b-d9cb-469f-a165-70867728950f/x",
+		    "HTTP_X_ORGANIZATION_ID=" SUB, ERR_ORGANIZATION_MISMATCH },
+	};
+	struct fake f;
+	size_t i;
+
+	(void)state;
+	fake_open(&f);
+	for (i = 0; i < COUNT(cases); i++) {
+		const char *variables[] = { cases[i].uri, cases[i].header, "HTTP_X_API_KEY=" KEY,
+			NULL };
+
+		assert_int_equal(fake_request(&f, variables), 0);
+		f.r.route = &inside;
+		assert_int_equal(auth_check(&f.c), cases[i].err ? -1 : 0);
+		assert_int_equal(f.c.failure.err, cases[i].err);
+		if (!cases[i].err) {
+			assert_int_equal(strncasecmp(f.r.identity.organization, SUB, 36), 0);
+			assert_true(f.r.identity.in_path);
+		}
+	}
+	fake_close(&f);
+}
+
+static void
+a_person_is_no_key(void **state)
+{
+	struct db_rows rows = { .n = 0 };
+	struct db_step step;
+	char token[1000];
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	make_token(f.c.mem, OURS, 60, token, sizeof(token));
+	assert_int_equal(check(&f, &person, "HTTP_X_API_KEY=" KEY, NULL), ERR_PERSON_NEEDED);
+	assert_int_equal(check(&f, &person, "HTTP_AUTHORIZATION=Bearer " KEY, NULL),
+	    ERR_PERSON_NEEDED);
+	assert_int_equal(check(&f, &person, NULL, NULL), ERR_UNAUTHENTICATED);
+	/* Whatever organization the client is in just now, it is not asked for. */
+	assert_int_equal(check(&f, &person, token, "HTTP_X_ORGANIZATION_ID=" SUB), ERR_NONE);
+	assert_null(f.r.identity.organization);
+	assert_int_equal(auth_step(&f.c, &step, &rows), 0);
+	assert_int_equal(step.nparams, 5);
+	assert_null(step.params[4].data);
+	fake_close(&f);
+}
+
+static void
+nobody_brings_the_request_only(void **state)
+{
+	struct db_rows rows = { .n = 1 };
+	struct db_step step;
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	assert_int_equal(check(&f, &public, "REMOTE_ADDR=192.0.2.7", NULL), ERR_NONE);
+	assert_int_equal(auth_step(&f.c, &step, &rows), 0);
+	assert_int_equal(step.nparams, 2);
+	assert_string_equal(step.params[0].data, f.c.request_id);
+	assert_string_equal(step.params[1].data, "192.0.2.7");
+	auth_take(&f.c, &rows);
+	assert_string_equal(f.c.organization_id, "");
 	fake_close(&f);
 }
 
@@ -192,6 +280,9 @@ main(void)
 		cmocka_unit_test(what_is_no_token_is_refused),
 		cmocka_unit_test(only_the_hash_of_a_key_goes_on),
 		cmocka_unit_test(the_organization_asked_for_is_handed_on),
+		cmocka_unit_test(the_path_names_the_organization),
+		cmocka_unit_test(a_person_is_no_key),
+		cmocka_unit_test(nobody_brings_the_request_only),
 		cmocka_unit_test(local_routes_want_this_host_or_the_token),
 	};
 

@@ -24,6 +24,10 @@ the_description_is_json(void **state)
 	assert_string_equal(json_str(route, "path"), "/notes/{id}");
 	assert_string_equal(json_str(route, "access"), "api");
 	assert_string_equal(json_str(route, "scope"), "notes:read");
+	assert_false(json_bool(route, "lenient", true));
+	assert_true(json_bool(json_path(j, "routes.8"), "lenient", false));
+	assert_true(json_bool(json_path(j, "routes.8"), "secret", false));
+	assert_false(json_bool(json_path(j, "routes.8"), "raw", true));
 	field = json_path(route, "fields.1");
 	assert_string_equal(json_str(field, "name"), "limit");
 	assert_string_equal(json_str(field, "in"), "query");
@@ -56,7 +60,7 @@ fitting_routes_are_proved(void **state)
 	(void)state;
 	DATABASE_OR_SKIP();
 	child_run(&notes, "--check", NULL, "", &a);
-	assert_string_equal(a.text, "notes: 10 routes, 8 queries: all fit\n");
+	assert_string_equal(a.text, "notes: 11 routes, 9 queries: all fit\n");
 	assert_int_equal(a.exit, 0);
 }
 

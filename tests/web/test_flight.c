@@ -24,7 +24,7 @@ statements_name_their_arguments(void **state)
 	assert_string_equal(sql[4].call[0].sql, "select api.note_echo()");
 	assert_string_equal(sql[4].call[2].sql, "select api.note_echo($1, $2)");
 	assert_string_not_equal(sql[4].call[1].name, sql[4].call[2].name);
-	assert_null(sql[8].call[0].sql);
+	assert_null(sql[9].call[0].sql);
 	fake_close(&f);
 }
 
@@ -41,6 +41,12 @@ a_query_gets_typed_arguments_and_who_asks(void **state)
 	assert_non_null(strstr(a.body, "\"any\": null"));
 	assert_non_null(strstr(a.body, "\"role\": \"hookswitch_api\""));
 	assert_non_null(strstr(a.body, "\"organization\": \"" DATABASE_ORGANIZATION "\""));
+	assert_non_null(strstr(a.body, "\"request\": \"r1\""));
+	assert_non_null(strstr(a.body, "\"address\": \"10.0.0.1\""));
+	/* Nobody is somewhere, too; and his unknown fields are passed over here. */
+	notes_ask("POST", "/open/request?b=1", NULL, "{\"a\":1}", &a);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.body, "{\"address\": \"10.0.0.1\", \"request\": \"r1\"}");
 	notes_ask("PUT", NOTE, ASK(WITH_KEY), "{\"any\":{\"b\":[1,\"\\u00e9\"]}}", &a);
 	assert_int_equal(a.status, 200);
 	assert_non_null(strstr(a.body, "\"any\": {\"b\": [1, \"\xc3\xa9\"]}"));

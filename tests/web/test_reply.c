@@ -3,6 +3,7 @@
  */
 #include "fake.h"
 #include "lib/json.h"
+#include "web/server.h"
 
 static const char *const variables[] = { "REQUEST_URI=/", "REQUEST_ID=r1", NULL };
 
@@ -123,25 +124,58 @@ errors_bring_their_headers(void **state)
 	fake_open(&f);
 	(void)fake_request(&f, variables);
 	fail(&f.c, ERR_UNAUTHENTICATED, NULL);
-	reply_problem(&f.c);
+	reply_failure(&f.c);
 	assert_true(has_header(&f, "WWW-Authenticate: Bearer\r\n"));
 	(void)fake_request(&f, variables);
 	fail(&f.c, ERR_TOKEN_EXPIRED, NULL);
-	reply_problem(&f.c);
+	reply_failure(&f.c);
 	assert_true(has_header(&f, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"));
 	(void)fake_request(&f, variables);
 	fail(&f.c, ERR_UNAVAILABLE, NULL);
-	reply_problem(&f.c);
+	reply_failure(&f.c);
 	assert_true(has_header(&f, "Retry-After: 1\r\n"));
 	(void)fake_request(&f, variables);
 	fail(&f.c, ERR_INTERNAL, NULL);
 	f.c.failure.retry_after = 30;
-	reply_problem(&f.c);
+	reply_failure(&f.c);
 	assert_true(has_header(&f, "Retry-After: 30\r\n"));
 	(void)fake_request(&f, variables);
 	fail(&f.c, ERR_NOT_FOUND, NULL);
-	reply_problem(&f.c);
+	reply_failure(&f.c);
 	assert_string_equal(text_str(&f.r.answer.headers), "");
+	fake_close(&f);
+}
+
+static void
+render(struct ctx *c)
+{
+	if (c->failure.status != 404)
+		(void)reply_json(c, c->failure.status, SPAN("{\"msg\":\"other\"}"));
+}
+
+static void
+a_program_may_have_a_shape_of_its_own(void **state)
+{
+	static const struct server other = { "other", NULL, 0, .problem = render };
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	(void)fake_request(&f, variables);
+	f.r.server = &other;
+	fail(&f.c, ERR_TOKEN_EXPIRED, NULL);
+	reply_failure(&f.c);
+	assert_int_equal(f.r.answer.status, 401);
+	assert_string_equal(f.r.answer.type, "application/json");
+	assert_string_equal(f.r.answer.body.data, "{\"msg\":\"other\"}");
+	assert_true(has_header(&f, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"));
+	/* Where it says nothing the usual shape stands in. */
+	(void)fake_request(&f, variables);
+	f.r.server = &other;
+	fail(&f.c, ERR_NOT_FOUND, NULL);
+	reply_failure(&f.c);
+	assert_int_equal(f.r.answer.status, 404);
+	assert_string_equal(f.r.answer.type, "application/problem+json");
 	fake_close(&f);
 }
 
@@ -171,6 +205,7 @@ main(void)
 		cmocka_unit_test(what_is_left_open_is_no_answer),
 		cmocka_unit_test(errors_have_one_form),
 		cmocka_unit_test(errors_bring_their_headers),
+		cmocka_unit_test(a_program_may_have_a_shape_of_its_own),
 		cmocka_unit_test(a_header_cannot_bring_another),
 	};
 
