@@ -12,6 +12,7 @@ enum { CONFLICTS_MAX = 3, LOSSES_MAX = 1, PAUSE_MS = 5 };
 struct db_tx {
 	struct db *db;
 	struct db_conn *conn;
+	bool conflicted;
 };
 
 struct tries {
@@ -116,21 +117,43 @@ db_run(struct ctx *c, struct db *db, int flags, const struct db_step *steps, siz
 
 /* ---- a transaction in several flights ----------------------------------- */
 
-int
-db_begin(struct ctx *c, struct db *db, const struct db_step *steps, size_t n, struct db_tx **ret)
+static int
+begin(struct ctx *c, struct db_flight *f, const struct db_step *steps, size_t n, struct db_tx **ret)
 {
-	CLEANUP(flight_end) struct db_flight f = { .db = db, .begin = true };
 	struct db_tx *tx = mem_alloc(c->mem, sizeof(*tx));
 
 	if (!tx)
 		return fail(c, ERR_INTERNAL, NULL);
-	if (flight_plan(c, &f, steps, n) || fly(c, &f, 0))
+	if (flight_plan(c, f, steps, n) || fly(c, f, 0))
 		return -1;
 
-	flight_land(&f);
-	*tx = (struct db_tx){ db, f.conn };
+	flight_land(f);
+	*tx = (struct db_tx){ .db = f->db, .conn = f->conn };
 	*ret = tx;
 	return 0;
+}
+
+int
+db_begin(struct ctx *c, struct db *db, const struct db_step *steps, size_t n, struct db_tx **ret)
+{
+	CLEANUP(flight_end) struct db_flight f = { .db = db, .begin = true };
+
+	return begin(c, &f, steps, n, ret);
+}
+
+int
+db_begin_isolated(struct ctx *c, struct db *db, const struct db_step *steps, size_t n,
+    struct db_tx **ret)
+{
+	CLEANUP(flight_end) struct db_flight f = { .db = db, .begin = true, .isolated = true };
+
+	return begin(c, &f, steps, n, ret);
+}
+
+bool
+db_conflicted(const struct db_tx *tx)
+{
+	return tx->conflicted;
 }
 
 static int
@@ -152,6 +175,7 @@ go_on(struct ctx *c, struct db_tx *tx, struct db_flight *f, const struct db_step
 		flight_land(f);
 		return 0;
 	}
+	tx->conflicted = v == DB_REFUSED && fail_again(f->error) == AGAIN_CONFLICT;
 	if (v == DB_REFUSED && fail_again(f->error) == AGAIN_FRESH) {
 		pool_renew(tx->db);
 		return fail_lost(c, f, DB_LOST);

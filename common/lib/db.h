@@ -66,6 +66,12 @@ int db_run(struct ctx *c, struct db *db, int flags, const struct db_step *steps,
  * once after db_begin succeeded (also after db_more failed: rollback). */
 int db_begin(struct ctx *c, struct db *db, const struct db_step *steps, size_t n,
     struct db_tx **ret);
+/* db_begin_isolated: the same, but all that the transaction reads is from one moment, and a row
+ * that somebody changed since then cannot be changed in it.  db_conflicted: true when a step or the
+ * commit was refused for that; also asked after the end. */
+int db_begin_isolated(struct ctx *c, struct db *db, const struct db_step *steps, size_t n,
+    struct db_tx **ret);
+bool db_conflicted(const struct db_tx *tx);
 int db_more(struct ctx *c, struct db_tx *tx, const struct db_step *steps, size_t n);
 int db_commit(struct ctx *c, struct db_tx *tx, const struct db_step *steps, size_t n);
 void db_rollback(struct ctx *c, struct db_tx *tx);

@@ -100,7 +100,8 @@ send_all(struct db_flight *f)
 {
 	bool implicit = !f->begin && !f->inside;
 
-	if (f->begin && send_text(f->conn, "BEGIN"))
+	if (f->begin &&
+	    send_text(f->conn, f->isolated ? "BEGIN ISOLATION LEVEL REPEATABLE READ" : "BEGIN"))
 		return -1;
 	if (says_session(f) && send_session(f))
 		return -1;

@@ -75,11 +75,12 @@ struct db_flight {
 	struct db_conn *conn;
 	struct db_leg *legs;
 	size_t nlegs;
-	size_t bytes; /* of all parameters */
-	bool begin;   /* begin in front */
-	bool commit;  /* commit behind */
-	bool inside;  /* a transaction is open already */
-	bool binary;  /* the parameters are */
+	size_t bytes;  /* of all parameters */
+	bool begin;    /* begin in front */
+	bool isolated; /* that begin is of a repeatable read */
+	bool commit;   /* commit behind */
+	bool inside;   /* a transaction is open already */
+	bool binary;   /* the parameters are */
 	int64_t deadline;
 
 	size_t answered; /* legs whose answer came */

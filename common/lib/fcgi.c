@@ -238,6 +238,19 @@ hang_up(struct fcgi *f, bool plainly)
 	FCGX_Attach(&f->request);
 }
 
+/* Without the record that ends a request the web server knows that the program broke off. */
+void
+fcgi_break(struct fcgi *f)
+{
+	if (!f->begun)
+		return;
+	f->begun = false;
+	if (f->cgi)
+		(void)fcgi_flush(f);
+	else
+		hang_up(f, all_was_read(f));
+}
+
 int
 fcgi_finish(struct fcgi *f)
 {

@@ -32,5 +32,8 @@ int fcgi_write(struct fcgi *f, const char *data, size_t n);
 /* fcgi_flush: sends what was written so far (for long answers).  fcgi_finish: ends the request. */
 int fcgi_flush(struct fcgi *f);
 int fcgi_finish(struct fcgi *f);
+/* fcgi_break: ends the request so that the web server sees that the answer is not whole.  Under
+ * plain CGI nobody can be told. */
+void fcgi_break(struct fcgi *f);
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "web/auth.h"
 #include "web/bind.h"
+#include "web/condition.h"
+#include "web/cors.h"
 #include "web/flight.h"
 #include "web/idempotency.h"
 #include "web/server.h"
@@ -49,6 +51,7 @@ find(struct ctx *c, const struct route_sql *sql)
 	allow_header(c, found.allow);
 	if (r->method != OPTIONS)
 		return fail(c, ERR_METHOD_NOT_ALLOWED, NULL);
+	cors_preflight(c, found.allow);
 	(void)reply_empty(c, 204);
 	return 1;
 }
@@ -78,6 +81,8 @@ run_once(struct ctx *c)
 {
 	struct request *r = request_of(c);
 
+	if (condition_wanted(c))
+		return condition_run(c);
 	if (!r->idempotency_key)
 		return r->route->run(c, r->in);
 	switch (idempotency_begin(c)) {
@@ -96,13 +101,14 @@ static int
 run(struct ctx *c)
 {
 	const struct request *r = request_of(c);
+	size_t headers = r->answer.headers.len;
 
 	if (run_once(c) == 0)
 		return 0;
 	if (!r->idempotency_key || c->failure.err != ERR_OUTCOME_UNKNOWN)
 		return -1;
 	fail_clear(c);
-	reply_forget(c);
+	reply_forget(c, headers);
 	return run_once(c);
 }
 
@@ -141,7 +147,7 @@ log_request(struct ctx *c)
 	char why[LOG_VALUE_MAX];
 	int64_t us = clock_steady_us() - r->started_us;
 
-	log_line(r->answer.status >= 500 ? LOG_ERROR : LOG_INFO,
+	log_line(r->answer.status >= 500 || f->status >= 500 ? LOG_ERROR : LOG_INFO,
 	    "method=%s route=%s status=%d ms=%lld.%03lld request_id=%s%s%s%s%s%s%s%s",
 	    method ? method : "-", r->route ? r->route->path : "-", r->answer.status,
 	    (long long)(us / 1000), (long long)(us % 1000), c->request_id,
@@ -153,6 +159,34 @@ log_request(struct ctx *c)
 
 /* ---- all of it ---------------------------------------------------------------------- */
 
+/* What was streamed is out already: it can only be ended, or broken off. */
+static void
+end_stream(struct ctx *c, int rc)
+{
+	struct request *r = request_of(c);
+
+	if (rc < 0)
+		fcgi_break(r->fcgi);
+	else
+		(void)fcgi_finish(r->fcgi);
+	if (r->answer.gone && !r->head)
+		log_line(LOG_DEBUG, "event=peer_gone request_id=%s", c->request_id);
+}
+
+static void
+send_answer(struct ctx *c, int rc)
+{
+	struct request *r = request_of(c);
+
+	if (rc < 0)
+		reply_failure(c);
+	else
+		condition_tag(c);
+	if (reply_send(c) < 0)
+		log_line(LOG_DEBUG, "event=peer_gone request_id=%s", c->request_id);
+	(void)fcgi_finish(r->fcgi);
+}
+
 void
 handle_request(struct ctx *c, struct request *r, const struct route_sql *sql)
 {
@@ -163,15 +197,13 @@ handle_request(struct ctx *c, struct request *r, const struct route_sql *sql)
 		rc = respond(c, sql);
 	if (rc == 0 && !r->answer.status)
 		rc = fail(c, ERR_INTERNAL, "the handler answered nothing");
-	if (rc < 0) {
-		/* A handler that said -1 and gave no reason is wrong itself. */
-		if (c->failure.err == ERR_NONE)
-			fail(c, ERR_INTERNAL, NULL);
-		reply_failure(c);
-	}
-	if (reply_send(c) < 0)
-		log_line(LOG_DEBUG, "event=peer_gone request_id=%s", c->request_id);
-	(void)fcgi_finish(r->fcgi);
+	/* A handler that said -1 and gave no reason is wrong itself. */
+	if (rc < 0 && c->failure.err == ERR_NONE)
+		fail(c, ERR_INTERNAL, NULL);
+	if (r->answer.streamed)
+		end_stream(c, rc);
+	else
+		send_answer(c, rc);
 	log_request(c);
 	if (rc == 0 && r->route && r->route->after && !r->replayed && r->answer.status >= 200 &&
 	    r->answer.status < 300)

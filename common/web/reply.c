@@ -3,13 +3,14 @@
  */
 #include "web/reply.h"
 
+#include "web/cors.h"
 #include "web/request.h"
 #include "web/server.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { OUT_MAX = 8 * 1024 * 1024, OUT_DEPTH_MAX = 30, HEADERS_MAX = 16384, PROBLEM_MAX = 65536 };
+enum { OUT_MAX = 8 * 1024 * 1024, OUT_DEPTH_MAX = 30, HEADERS_MAX = REPLY_HEAD_MAX / 2 };
 
 #define TYPE_JSON "application/json"
 #define TYPE_PROBLEM "application/problem+json"
@@ -253,9 +254,10 @@ reason_of(int status)
 		int status;
 		const char *reason;
 	} reasons[] = { { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
-		{ 204, "No Content" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
-		{ 402, "Payment Required" }, { 403, "Forbidden" }, { 404, "Not Found" },
-		{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+		{ 204, "No Content" }, { 304, "Not Modified" }, { 400, "Bad Request" },
+		{ 401, "Unauthorized" }, { 402, "Payment Required" }, { 403, "Forbidden" },
+		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" },
+		{ 412, "Precondition Failed" }, { 413, "Content Too Large" },
 		{ 415, "Unsupported Media Type" }, { 422, "Unprocessable Content" },
 		{ 429, "Too Many Requests" }, { 500, "Internal Server Error" },
 		{ 503, "Service Unavailable" } };
@@ -267,22 +269,32 @@ reason_of(int status)
 	return status < 400 ? "Fine" : "Refused";
 }
 
+void
+reply_head(struct ctx *c, struct text *t, int64_t length)
+{
+	const struct answer *a = &request_of(c)->answer;
+
+	text_printf(t, "Status: %d %s\r\n", a->status, reason_of(a->status));
+	if (a->type)
+		text_printf(t, "Content-Type: %s\r\n", a->type);
+	if (a->type && length >= 0)
+		text_printf(t, "Content-Length: %lld\r\n", (long long)length);
+	text_printf(t,
+	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: %s\r\n",
+	    c->request_id);
+	cors_write(c, t);
+	text_puts(t, text_str(&a->headers));
+	text_puts(t, "\r\n");
+}
+
 int
 reply_send(struct ctx *c)
 {
-	CLEANUP(text_clear) struct text t = TEXT(2 * HEADERS_MAX);
+	CLEANUP(text_clear) struct text t = TEXT(REPLY_HEAD_MAX);
 	struct request *r = request_of(c);
 	const struct answer *a = &r->answer;
 
-	text_printf(&t, "Status: %d %s\r\n", a->status, reason_of(a->status));
-	if (a->type)
-		text_printf(&t, "Content-Type: %s\r\nContent-Length: %zu\r\n", a->type,
-		    a->body.len);
-	text_printf(&t,
-	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: %s\r\n",
-	    c->request_id);
-	text_puts(&t, text_str(&a->headers));
-	text_puts(&t, "\r\n");
+	reply_head(c, &t, (int64_t)a->body.len);
 	if (!text_ok(&t) || fcgi_write(r->fcgi, t.data, t.len) < 0)
 		return -1;
 	if (!r->head && a->type && a->body.len)
@@ -291,11 +303,14 @@ reply_send(struct ctx *c)
 }
 
 void
-reply_forget(struct ctx *c)
+reply_forget(struct ctx *c, size_t keep)
 {
 	struct answer *a = &request_of(c)->answer;
 
-	text_empty(&a->headers);
+	if (keep < a->headers.len) {
+		a->headers.len = keep;
+		a->headers.data[keep] = '\0';
+	}
 	a->status = 0;
 	a->type = NULL;
 	a->body = (struct span){ "", 0 };

@@ -11,6 +11,8 @@
 #include "base/ctx.h"
 #include "base/text.h"
 
+enum { REPLY_HEAD_MAX = 32768 };
+
 /* An object being written; its members are reply.c's own. */
 struct out {
 	struct ctx *c;
@@ -25,6 +27,8 @@ struct answer {
 	int status; /* 0: nothing was answered yet */
 	const char *type;
 	struct span body;
+	bool streamed;       /* its head is out, and its body is on the way (stream.h) */
+	bool gone;           /* nobody wants more of it */
 	struct text headers; /* "Name: value\r\n"... */
 	struct out out;
 };
@@ -62,9 +66,13 @@ int reply_close(struct out *o);
 void reply_failure(struct ctx *c);
 void reply_problem(struct ctx *c);
 int reply_send(struct ctx *c);
-/* reply_forget: there is no answer yet (a second try begins).  reply_clear: gives its memory back.
+/* reply_head: the head of the answer into t, up to its empty line; length -1: nobody knows it yet.
  */
-void reply_forget(struct ctx *c);
+void reply_head(struct ctx *c, struct text *t, int64_t length);
+/* reply_forget: there is no answer yet (a second try begins); of its headers the first keep bytes
+ * stay.  reply_clear: gives its memory back.
+ */
+void reply_forget(struct ctx *c, size_t keep);
 void reply_clear(struct ctx *c);
 
 #endif

@@ -44,7 +44,7 @@ struct request {
 	const void *in;     /* the handler's struct */
 	struct identity identity;
 	const char *idempotency_key; /* NULL: none */
-	struct db_tx *tx;            /* open only under an Idempotency-Key */
+	struct db_tx *tx;            /* open only under an Idempotency-Key or If-Match */
 	struct answer answer;
 	bool replayed;
 	int64_t started_us;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "web/auth.h"
 #include "web/check.h"
+#include "web/cors.h"
 #include "web/handle.h"
 
 #include <errno.h>
@@ -331,6 +332,8 @@ start(const struct server *s)
 		return -1;
 	}
 	log_open(s->name, lowest_level());
+	if (cors_ready() < 0)
+		return -1;
 	if (open_program(s) < 0)
 		return -1;
 	return s->start ? s->start() : 0;

@@ -191,7 +191,7 @@ a_header_cannot_bring_another(void **state)
 	reply_header(&f.c, "X-Bad", "a\r\nX-Evil: b");
 	reply_header(&f.c, "X-None", NULL);
 	assert_string_equal(text_str(&f.r.answer.headers), "X-Good: a b\r\n");
-	reply_forget(&f.c);
+	reply_forget(&f.c, 0);
 	assert_string_equal(text_str(&f.r.answer.headers), "");
 	assert_int_equal(f.r.answer.status, 0);
 	fake_close(&f);

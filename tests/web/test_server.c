@@ -2,15 +2,9 @@
  * test_server.c - a program's life: it serves over FastCGI with its threads, ends by signal after
  * what it has in hand, and leaves the socket to its successor.
  */
-#include "base/clock.h"
-#include "child.h"
-#include "fcgi_client.h"
+#include "served.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
 /* ---- a program ------------------------------------------------------------ */
 
@@ -72,113 +66,14 @@ static const struct route routes[] = {
 static const struct server program = { "program", routes, COUNT(routes), .option = once,
 	.quiet = tell_quiet, .stop = tell_stop };
 
-/* ---- its process ------------------------------------------------------------- */
-
-static char dir[64], path[96], log_path[96];
-static int listener;
-static pid_t running; /* what start started last and finish did not see end */
-
-static int
-set_up(void **state)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/hookswitch-test-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(path, sizeof(path), "%s/socket", dir);
-	snprintf(log_path, sizeof(log_path), "%s/log", dir);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	listener = socket(AF_UNIX, SOCK_STREAM, 0);
-	return bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 100) < 0 ?
-	    -1 :
-	    0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	unlink(path);
-	unlink(log_path);
-	rmdir(dir);
-	return 0;
-}
-
-static pid_t
-start(const char *threads)
-{
-	const char *variables[] = { threads, "DATABASE_URL=", NULL };
-	char *argv[] = { (char *)(uintptr_t)program.name, NULL };
-	pid_t pid;
-	int log;
-
-	fflush(NULL);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		/* A test that fails leaves nothing behind. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		child_environment(variables);
-		dup2(listener, STDIN_FILENO);
-		close(listener);
-		log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		if (dup2(log, STDERR_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0)
-			_exit(99);
-		exit(server_main(1, argv, &program));
-	}
-	running = pid;
-	return pid;
-}
-
-/* After each test, also one that failed. */
-static int
-end_running(void **state)
-{
-	(void)state;
-	if (running > 0 && kill(running, SIGKILL) == 0)
-		waitpid(running, NULL, 0);
-	running = 0;
-	return 0;
-}
-
-/* Ends it and returns its exit status. */
-static int
-finish(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGTERM);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	running = running == pid ? 0 : running;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static bool
-log_has(const char *word)
-{
-	char text[8192];
-	FILE *f = fopen(log_path, "r");
-	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-
-	text[n] = '\0';
-	if (f)
-		fclose(f);
-	return strstr(text, word) != NULL;
-}
-
-static bool
-wait_for_log(const char *word)
-{
-	int64_t deadline = clock_steady_ms() + 10000;
-
-	while (!log_has(word) && clock_steady_ms() < deadline)
-		poll(NULL, 0, 20);
-	return log_has(word);
-}
-
 static struct child a;
+
+/* Threads, and no database. */
+#define ASK_WITHOUT(threads)                                                                       \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		threads, "DATABASE_URL=", NULL                                                     \
+	}
 
 /* ---- tests -------------------------------------------------------------------------- */
 
@@ -191,19 +86,21 @@ bodies_come_through_whole(void **state)
 	(void)state;
 	memset(large, 'x', sizeof(large) - 1);
 	large[70000] = 'y';
-	pid = start("HOOKSWITCH_THREADS=2");
-	client_answer(client_ask(path, "POST", "/echo", SPAN("hello"), true), &a);
+	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
+	client_answer(client_ask(served_path, "POST", "/echo", SPAN("hello"), true), &a);
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.body, "hello");
-	client_answer(client_ask(path, "POST", "/echo", SPAN("no length"), false), &a);
+	client_answer(client_ask(served_path, "POST", "/echo", SPAN("no length"), false), &a);
 	assert_string_equal(a.body, "no length");
-	client_answer(client_ask(path, "POST", "/echo", (struct span){ large, 100000 }, true), &a);
+	client_answer(client_ask(served_path, "POST", "/echo", (struct span){ large, 100000 },
+			  true),
+	    &a);
 	assert_string_equal(a.body, large);
-	client_answer(client_ask(path, "POST", "/echo", (struct span){ "", 0 }, false), &a);
+	client_answer(client_ask(served_path, "POST", "/echo", (struct span){ "", 0 }, false), &a);
 	assert_string_equal(a.body, "");
-	assert_int_equal(finish(pid), 0);
-	assert_true(log_has("route=/echo status=200"));
-	assert_true(log_has("stopped"));
+	assert_int_equal(served_finish(pid), 0);
+	assert_true(served_said("route=/echo status=200"));
+	assert_true(served_said("stopped"));
 }
 
 static void
@@ -214,18 +111,18 @@ a_body_over_the_limit_is_refused_with_and_without_length(void **state)
 
 	(void)state;
 	memset(large, 'x', sizeof(large));
-	pid = start("HOOKSWITCH_THREADS=1");
-	client_answer(client_ask(path, "POST", "/echo", (struct span){ large, sizeof(large) },
-			  true),
+	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=1"));
+	client_answer(client_ask(served_path, "POST", "/echo",
+			  (struct span){ large, sizeof(large) }, true),
 	    &a);
 	assert_int_equal(a.status, 413);
-	client_answer(client_ask(path, "POST", "/echo", (struct span){ large, sizeof(large) },
-			  false),
+	client_answer(client_ask(served_path, "POST", "/echo",
+			  (struct span){ large, sizeof(large) }, false),
 	    &a);
 	assert_int_equal(a.status, 413);
-	client_answer(client_ask(path, "POST", "/echo", SPAN("next"), true), &a);
+	client_answer(client_ask(served_path, "POST", "/echo", SPAN("next"), true), &a);
 	assert_string_equal(a.body, "next");
-	assert_int_equal(finish(pid), 0);
+	assert_int_equal(served_finish(pid), 0);
 }
 
 static void
@@ -237,16 +134,16 @@ threads_serve_at_once(void **state)
 	size_t i;
 
 	(void)state;
-	pid = start("HOOKSWITCH_THREADS=8");
+	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=8"));
 	for (i = 0; i < COUNT(fds); i++)
-		fds[i] = client_ask(path, "GET", "/nap", SPAN(""), true);
+		fds[i] = client_ask(served_path, "GET", "/nap", SPAN(""), true);
 	for (i = 0; i < COUNT(fds); i++) {
 		client_answer(fds[i], &a);
 		assert_string_equal(a.body, "\"done\"");
 	}
 	/* One after the other they would need 1.6 s. */
 	assert_true(clock_steady_ms() - began < 1400);
-	assert_int_equal(finish(pid), 0);
+	assert_int_equal(served_finish(pid), 0);
 }
 
 static void
@@ -256,19 +153,19 @@ a_request_in_hand_is_finished_and_a_successor_takes_over(void **state)
 	int waiting, queued;
 
 	(void)state;
-	first = start("HOOKSWITCH_THREADS=1");
-	waiting = client_ask(path, "GET", "/wait", SPAN(""), true);
-	assert_true(wait_for_log("event=start"));
+	first = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=1"));
+	waiting = client_ask(served_path, "GET", "/wait", SPAN(""), true);
+	assert_true(served_says("event=start"));
 	poll(NULL, 0, 100);
 	/* The only thread is busy: this one stays in the socket's queue, and is not lost. */
-	queued = client_ask(path, "POST", "/echo", SPAN("later"), true);
-	assert_int_equal(finish(first), 0);
+	queued = client_ask(served_path, "POST", "/echo", SPAN("later"), true);
+	assert_int_equal(served_finish(first), 0);
 	client_answer(waiting, &a);
 	assert_string_equal(a.body, "\"stopping\"");
-	second = start("HOOKSWITCH_THREADS=1");
+	second = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=1"));
 	client_answer(queued, &a);
 	assert_string_equal(a.body, "later");
-	assert_int_equal(finish(second), 0);
+	assert_int_equal(served_finish(second), 0);
 }
 
 static void
@@ -278,17 +175,17 @@ broken_peers_do_no_harm(void **state)
 	int fd;
 
 	(void)state;
-	pid = start("HOOKSWITCH_THREADS=2");
-	fd = client_reach(path);
+	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
+	fd = client_reach(served_path);
 	close(fd);
-	fd = client_reach(path);
+	fd = client_reach(served_path);
 	assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
 	close(fd);
-	fd = client_ask(path, "GET", "/nap", SPAN(""), true);
+	fd = client_ask(served_path, "GET", "/nap", SPAN(""), true);
 	close(fd);
-	client_answer(client_ask(path, "POST", "/echo", SPAN("still here"), true), &a);
+	client_answer(client_ask(served_path, "POST", "/echo", SPAN("still here"), true), &a);
 	assert_string_equal(a.body, "still here");
-	assert_int_equal(finish(pid), 0);
+	assert_int_equal(served_finish(pid), 0);
 }
 
 static void
@@ -297,15 +194,15 @@ quiet_is_told_once_after_requests(void **state)
 	pid_t pid;
 
 	(void)state;
-	pid = start("HOOKSWITCH_THREADS=2");
-	assert_true(wait_for_log("event=start"));
+	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
+	assert_true(served_says("event=start"));
 	poll(NULL, 0, 1300);
-	assert_false(log_has("quiet"));
-	client_answer(client_ask(path, "POST", "/echo", SPAN("x"), true), &a);
-	assert_true(wait_for_log("quiet"));
+	assert_false(served_said("quiet"));
+	client_answer(client_ask(served_path, "POST", "/echo", SPAN("x"), true), &a);
+	assert_true(served_says("quiet"));
 	poll(NULL, 0, 2300);
-	assert_false(log_has("quiet\nquiet"));
-	assert_int_equal(finish(pid), 0);
+	assert_false(served_said("quiet\nquiet"));
+	assert_int_equal(served_finish(pid), 0);
 }
 
 static void
@@ -370,17 +267,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(bodies_come_through_whole, end_running),
+		cmocka_unit_test_teardown(bodies_come_through_whole, served_kill),
 		cmocka_unit_test_teardown(a_body_over_the_limit_is_refused_with_and_without_length,
-		    end_running),
-		cmocka_unit_test_teardown(threads_serve_at_once, end_running),
+		    served_kill),
+		cmocka_unit_test_teardown(threads_serve_at_once, served_kill),
 		cmocka_unit_test_teardown(a_request_in_hand_is_finished_and_a_successor_takes_over,
-		    end_running),
-		cmocka_unit_test_teardown(broken_peers_do_no_harm, end_running),
-		cmocka_unit_test_teardown(quiet_is_told_once_after_requests, end_running),
-		cmocka_unit_test_teardown(own_options_and_wrong_settings, end_running),
-		cmocka_unit_test_teardown(status_knows_the_newest_migration, end_running),
+		    served_kill),
+		cmocka_unit_test_teardown(broken_peers_do_no_harm, served_kill),
+		cmocka_unit_test_teardown(quiet_is_told_once_after_requests, served_kill),
+		cmocka_unit_test_teardown(own_options_and_wrong_settings, served_kill),
+		cmocka_unit_test_teardown(status_knows_the_newest_migration, served_kill),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, served_open, served_close);
 }
