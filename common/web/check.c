@@ -106,6 +106,7 @@ describe(const struct server *s)
 
 	text_puts(&t, "{\"program\":");
 	text_json(&t, s->name);
+	text_printf(&t, ",\"own_errors\":%s", s->problem ? "true" : "false");
 	text_puts(&t, ",\"routes\":[");
 	for (i = 0; i < s->nroutes; i++) {
 		text_puts(&t, i ? ",\n" : "\n");

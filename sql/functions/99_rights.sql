@@ -27,7 +27,8 @@ grant execute on function public.schedule_call(uuid, uuid, text, text, text, tim
 grant execute on function public.get_next_call_in_queue(), public.get_best_available_provider(), public.assign_call_to_provider(uuid, uuid),
     public.complete_call(uuid, integer, text, text), public.handle_failed_call(uuid, text) to service_role;
 grant execute on function public.call_view(public.calls), public.call_view_of(uuid), public.time_view(timestamptz),
-    public.cursor_of(timestamptz, uuid), public.cursor_bytes(text), public.call_enter(uuid, uuid, jsonb), public.call_cancel(uuid),
+    public.cursor_of(timestamptz, uuid), public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
+    public.cursor_read(text, text, text), public.call_enter(uuid, uuid, jsonb), public.call_cancel(uuid),
     public.call_reschedule(uuid, timestamptz), public.recording_access(uuid, uuid), public.refuse_field(text, text, text),
     public.idempotency_take(text, text), public.idempotency_keep(text, text, integer, text) to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),

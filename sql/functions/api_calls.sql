@@ -63,17 +63,12 @@ create or replace function api.call_list(
     returns jsonb
     language plpgsql stable set search_path = '' as $$
 declare
-    v_parts text[] := regexp_match(convert_from(public.cursor_bytes(p_after), 'UTF8'), '^([0-9]{1,18}) ([0-9a-f-]{36})$');
-    v_after_at timestamptz;
+    v_at timestamptz;
+    v_id text;
     v_rows jsonb;
     v_next text;
 begin
-    if p_after is not null then
-        if v_parts is null then
-            raise exception 'bad_cursor' using errcode = 'PT400', hint = 'after';
-        end if;
-        v_after_at := timestamptz 'epoch' + make_interval(secs => 0) + (v_parts[1]::bigint * interval '1 microsecond');
-    end if;
+    select k.at, k.id into v_at, v_id from public.cursor_read('calls', p_after) k;
     with page as (
         select c from public.calls c
          where (p_status is null or c.status = p_status)
@@ -82,34 +77,16 @@ begin
            and (p_recipient_number is null or c.to_number = p_recipient_number)
            and (p_created_from is null or c.created_at >= p_created_from)
            and (p_created_to is null or c.created_at < p_created_to)
-           and (v_after_at is null or (c.created_at, c.id) < (v_after_at, v_parts[2]::uuid))
+           and (v_at is null or (c.created_at, c.id) < (v_at, v_id::uuid))
            and c.organization_id = (select public.current_organization_id())
          order by c.created_at desc, c.id desc
          limit p_limit + 1),
     numbered as (select page.c, row_number() over (order by (page.c).created_at desc, (page.c).id desc) as i from page)
     select coalesce(jsonb_agg(public.call_view(n.c) order by n.i) filter (where n.i <= p_limit), '[]'),
-           max(case when n.i = p_limit then public.cursor_of((n.c).created_at, (n.c).id) end)
+           max(case when n.i = p_limit then public.cursor_make('calls', (n.c).created_at, (n.c).id::text) end)
              filter (where (select count(*) from page) > p_limit)
       into v_rows, v_next from numbered n;
     return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
-end
-$$;
-
-create or replace function public.cursor_of(p_time timestamptz, p_id uuid) returns text
-    language sql stable set search_path = '' as $$
-    select translate(encode(convert_to((extract(epoch from p_time) * 1000000)::bigint::text || ' ' || p_id::text, 'UTF8'), 'base64'), E'+/=\n', '-_')
-$$;
-
-create or replace function public.cursor_bytes(p_cursor text) returns bytea
-    language plpgsql immutable set search_path = '' as $$
-declare
-    v_bytes bytea;
-begin
-    v_bytes := decode(translate(p_cursor, '-_', '+/') || repeat('=', (4 - length(p_cursor) % 4) % 4), 'base64');
-    perform convert_from(v_bytes, 'UTF8');
-    return v_bytes;
-exception when others then
-    return ''::bytea;
 end
 $$;
 

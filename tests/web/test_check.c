@@ -18,6 +18,7 @@ the_description_is_json(void **state)
 	fake_open(&f);
 	assert_int_equal(json_read(f.c.mem, a.text, strlen(a.text), JSON_DEPTH_API, &j), JSON_OK);
 	assert_string_equal(json_str(j, "program"), "notes");
+	assert_false(json_bool(j, "own_errors", true));
 	assert_int_equal(json_len(json_get(j, "routes")), COUNT(note_routes));
 	route = json_path(j, "routes.1");
 	assert_string_equal(json_str(route, "method"), "GET");
