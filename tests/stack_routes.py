@@ -28,7 +28,7 @@ def good_value(field):
     if field.get("values"):
         return field["values"][0]
     if field["type"] == "array":
-        return [body_of(field["fields"])] if field.get("fields") else []
+        return [body_of(field["fields"]) if field.get("fields") else "x"] * max(field.get("min", 1), 1)
     if field["type"] == "object" and field.get("fields"):
         return body_of(field["fields"])
     if field["type"] == "int" and field.get("min", 0) > 1:
