@@ -153,13 +153,15 @@ secret_fits(struct ctx *c, const struct webhook *w, const struct json *row,
 	struct signature_plan plan;
 
 	if (!kind || !secret) {
-		log_line(LOG_WARN, "event=webhook_secret_unreadable provider=%s", w->provider);
+		log_line(LOG_WARN, "event=webhook_secret_unreadable provider=%s request_id=%s",
+		    w->provider, c->request_id);
 		return false;
 	}
 	if (strcmp(kind, "call_id") == 0)
 		return any_plan_fits(w, span_of(secret), r);
 	if (signature_plan_read(json_get(row, "config"), kind, &plan) < 0) {
-		log_line(LOG_WARN, "event=webhook_credential_unknown provider=%s", w->provider);
+		log_line(LOG_WARN, "event=webhook_credential_unknown provider=%s request_id=%s",
+		    w->provider, c->request_id);
 		return false;
 	}
 	return signature_fits(&plan, span_of(secret), r);
