@@ -12,7 +12,7 @@
 enum { METRICS_MAX = 4 * 1024 * 1024 };
 
 /* The newest of sql/migrations: a database that lacks it is not ready for these programs. */
-#define NEWEST_MIGRATION "0008_rights"
+#define NEWEST_MIGRATION "0009_workflows"
 
 /* ---- metrics: from SQL's JSON to Prometheus' text -------------------- */
 

@@ -6,32 +6,22 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
-#include "base/log.h"
-#include "base/poke.h"
 #include "base/settings.h"
-#include "lib/crypto.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	ROUND_MEM_MAX = 64 * 1024 * 1024,
 	TURN_MEM_MAX = 1024 * 1024,
 	UPKEEP_MS = 1000,
-	UPKEEP_FULL_MS = 60000,
-	FAILED_MS = 500
+	UPKEEP_FULL_MS = 60000
 };
 
 /* When what is looked at next, on the steady clock. */
-struct rounds {
-	int64_t end;      /* of the waiting */
-	int64_t claim_at; /* next claim */
-	int64_t gap;      /* until the claim after a vain one */
-	int64_t look_at, upkeep_at, full_at;
-	int poke_fd, stop_fd;
-	bool stopping;
+struct plan {
+	struct rounds rounds;
+	int64_t claim_at, look_at, upkeep_at, full_at;
 };
 
 static int64_t
@@ -43,8 +33,6 @@ earliest(int64_t a, int64_t b)
 int
 pump_open(struct pump *p, struct db *db)
 {
-	char id[37] = "";
-
 	*p = (struct pump){ .db = db,
 		.results = TEXT(PUMP_JSON_MAX),
 		.findings = TEXT(PUMP_JSON_MAX),
@@ -54,11 +42,10 @@ pump_open(struct pump *p, struct db *db)
 		return -1;
 	p->turn = mem_new(TURN_MEM_MAX);
 	p->fetch = fetch_new(PUMP_LIVE_MAX + PUMP_LOOKS_MAX);
-	if (!p->turn || !p->fetch || crypto_uuid(id) == -1) {
+	if (!p->turn || !p->fetch || rounds_worker(p->worker) == -1) {
 		pump_close(p);
 		return -1;
 	}
-	snprintf(p->worker, sizeof(p->worker), "%ld-%.8s", (long)getpid(), id);
 	return 0;
 }
 
@@ -77,36 +64,19 @@ pump_close(struct pump *p)
 int
 pump_run(struct pump *p, int flags, const struct db_step *steps, size_t n)
 {
-	char words[256];
-
-	fail_clear(&p->c);
-	if (db_run(&p->c, p->db, flags, steps, n) == 0)
+	if (rounds_run(&p->c, p->db, flags, steps, n) == 0)
 		return 0;
 	p->counts.failures++;
-	log_line(LOG_ERROR, "event=db_failed stmt=%s code=%s why=%s", steps[0].stmt->name,
-	    p->c.failure.code,
-	    log_quote(p->c.failure.log ? p->c.failure.log : p->c.failure.detail, words,
-		sizeof(words)));
 	return -1;
 }
 
 const struct json *
 pump_json(struct pump *p, const struct db_stmt *stmt, const struct span *params, size_t n)
 {
-	struct db_rows rows = { 0 };
-	struct db_step step = { stmt, params, n, &rows };
-	const struct json *j = NULL;
-	struct span text;
+	const struct json *j = rounds_json(&p->c, p->db, stmt, params, n);
 
-	if (pump_run(p, DB_REPEATABLE, &step, 1) == -1)
-		return NULL;
-	text = db_value(&rows, 0, 0);
-	if (!text.data ||
-	    json_read(p->c.mem, text.data, text.len, JSON_DEPTH_PROVIDER, &j) != JSON_OK) {
-		log_line(LOG_ERROR, "event=db_answer_unreadable stmt=%s", stmt->name);
+	if (!j)
 		p->counts.failures++;
-		return NULL;
-	}
 	return j;
 }
 
@@ -135,41 +105,33 @@ round_settle(struct pump *p)
 	return any;
 }
 
-static void
-widen_gap(struct rounds *r)
-{
-	int64_t quiet = setting_int(SET_HOOKSWITCH_PUMP_QUIET_MS);
-
-	r->gap = earliest(r->gap * 2, quiet);
-}
-
 /* Takes calls as long as there are some.  A vain try makes the next one wait longer, up to the
  * quiet interval: somebody pokes when there is news. */
 static int
-round_claim(struct pump *p, struct rounds *r, int64_t now)
+round_claim(struct pump *p, struct plan *r, int64_t now)
 {
 	int n;
 
-	if (r->stopping || now < r->claim_at)
+	if (r->rounds.stopping || now < r->claim_at)
 		return 0;
 	n = dial_claim(p);
 	dial_record(p);
 	if (n > 0) {
-		r->gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS);
+		rounds_narrow(&r->rounds);
 		r->claim_at = now;
 		return n;
 	}
-	widen_gap(r);
-	r->claim_at = now + (n == -1 ? FAILED_MS : r->gap);
+	rounds_widen(&r->rounds);
+	r->claim_at = now + (n == -1 ? ROUNDS_FAILED_MS : r->rounds.gap);
 	return n;
 }
 
 static int
-round_look(struct pump *p, struct rounds *r, int64_t now)
+round_look(struct pump *p, struct plan *r, int64_t now)
 {
 	int n, h;
 
-	if (r->stopping || now < r->look_at)
+	if (r->rounds.stopping || now < r->look_at)
 		return 0;
 	n = look_claim(p);
 	h = hangup_claim(p);
@@ -180,12 +142,12 @@ round_look(struct pump *p, struct rounds *r, int64_t now)
 
 /* 1 when there is more to do at once. */
 static int
-round_upkeep(struct pump *p, struct rounds *r, int64_t now)
+round_upkeep(struct pump *p, struct plan *r, int64_t now)
 {
 	bool full = now >= r->full_at;
 	int more;
 
-	if (r->stopping || now < r->upkeep_at)
+	if (r->rounds.stopping || now < r->upkeep_at)
 		return 0;
 	r->upkeep_at = now + UPKEEP_MS;
 	if (full)
@@ -198,53 +160,29 @@ round_upkeep(struct pump *p, struct rounds *r, int64_t now)
 
 /* One cheap question saves all others while nothing is due.  Somebody who pokes is believed. */
 static void
-round_rest(struct pump *p, struct rounds *r, int64_t now)
+round_rest(struct pump *p, struct plan *r, int64_t now)
 {
-	if (r->stopping || r->claim_at == 0 || now < earliest(r->claim_at, r->look_at))
+	if (r->rounds.stopping || r->claim_at == 0 || now < earliest(r->claim_at, r->look_at))
 		return;
 	if (upkeep_due(p) != 0)
 		return;
-	widen_gap(r);
-	r->claim_at = r->look_at = now + r->gap;
+	rounds_widen(&r->rounds);
+	r->claim_at = r->look_at = now + r->rounds.gap;
 }
 
 /* ---- a turn --------------------------------------------------------------- */
 
-/* Waits for an answer, a poke, the end, or the next thing that is due. */
 static void
-turn_wait(struct pump *p, struct rounds *r, int64_t now)
+turn_wait(struct pump *p, struct plan *r)
 {
-	int fds[2] = { r->poke_fd, r->stopping ? -1 : r->stop_fd };
-	int64_t until = earliest(earliest(r->claim_at, r->look_at), r->upkeep_at);
-	bool ready[2] = { false, false };
-	size_t n = 0, at_poke = 2, at_stop = 2;
-	int list[2];
-
-	if (r->stopping)
-		until = now + 1000;
-	else if (r->end > now)
-		until = earliest(until, r->end);
-	if (fds[0] != -1) {
-		at_poke = n;
-		list[n++] = fds[0];
-	}
-	if (fds[1] != -1) {
-		at_stop = n;
-		list[n++] = fds[1];
-	}
-	fetch_wait(p->fetch, until > now ? (int)(until - now) : 0, list, n, ready);
-	if (at_stop < n && ready[at_stop])
-		r->stopping = true;
-	if (at_poke < n && ready[at_poke]) {
-		poke_drain(r->poke_fd);
+	if (rounds_wait(&r->rounds, p->fetch,
+		earliest(earliest(r->claim_at, r->look_at), r->upkeep_at)))
 		r->claim_at = r->look_at = 0;
-		r->gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS);
-	}
 }
 
 /* One round; false when the turn is over. */
 static bool
-turn_round(struct pump *p, struct rounds *r)
+turn_round(struct pump *p, struct plan *r)
 {
 	int64_t now = clock_steady_ms();
 	bool settled = round_settle(p);
@@ -254,19 +192,16 @@ turn_round(struct pump *p, struct rounds *r)
 		r->claim_at = earliest(r->claim_at, now);
 	kept = round_upkeep(p, r, now);
 	if (kept == -1)
-		r->upkeep_at = now + FAILED_MS;
+		r->upkeep_at = now + ROUNDS_FAILED_MS;
 	round_rest(p, r, now);
 	looked = round_look(p, r, now);
 	claimed = round_claim(p, r, now);
 	ctx_reset(&p->c);
 	if (claimed > 0 || looked > 0 || kept > 0)
 		return true;
-	if (fetch_live(p->fetch) == 0 && !p->done && (r->stopping || clock_steady_ms() >= r->end))
+	if (rounds_over(&r->rounds, p->fetch, p->done != NULL))
 		return false;
-	/* Without a database a turn does not insist: its successor tries again. */
-	if (r->stopping && fetch_live(p->fetch) == 0)
-		return false;
-	turn_wait(p, r, clock_steady_ms());
+	turn_wait(p, r);
 	return true;
 }
 
@@ -301,29 +236,11 @@ turn_note(const struct pump *p)
 	return "No calls to process.";
 }
 
-/* Listens for pokes; without them the turn finds by itself what is due.  False when another turn of
- * this host listens: this one need not stay then. */
-static bool
-turn_listen(struct rounds *r)
-{
-	char words[100];
-
-	r->poke_fd = poke_open("pump");
-	if (r->poke_fd != -1 || errno == EADDRINUSE)
-		return r->poke_fd != -1;
-	log_line(LOG_WARN, "event=poke_unheard why=%s",
-	    log_quote(strerror(errno), words, sizeof(words)));
-	return true;
-}
-
 const char *
 pump_turn(struct pump *p, int64_t wait_ms, int stop_fd)
 {
 	int64_t began = clock_steady_ms();
-	struct rounds r = { .end = began + wait_ms,
-		.stop_fd = stop_fd,
-		.poke_fd = -1,
-		.gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS) };
+	struct plan r = { 0 };
 	const char *note = NULL;
 
 	mem_reset(p->turn);
@@ -332,16 +249,13 @@ pump_turn(struct pump *p, int64_t wait_ms, int stop_fd)
 	p->nresults = 0;
 	text_empty(&p->waiting);
 	text_empty(&p->results);
-	if (wait_ms > 0 && !turn_listen(&r)) {
-		r.end = began;
+	if (!rounds_begin(&r.rounds, "pump", wait_ms, stop_fd))
 		note = "Another turn waits on this host; this one did what was due.";
-	}
 	while (turn_round(p, &r))
 		;
 	crash_point(turn_end);
 	upkeep_count(p);
-	if (r.poke_fd != -1)
-		poke_close("pump", r.poke_fd);
+	rounds_end(&r.rounds);
 	ctx_reset(&p->c);
 	return turn_summary(p, note ? note : turn_note(p), began);
 }

@@ -11,6 +11,7 @@
 #include "lib/db.h"
 #include "lib/fetch.h"
 #include "peers/voice.h"
+#include "work/rounds.h"
 
 enum {
 	PUMP_LIVE_MAX = 256,     /* requests to providers under way at once */
@@ -38,7 +39,7 @@ struct pump {
 	struct ctx c; /* memory of one round; forgotten after it */
 	struct db *db;
 	struct fetch *fetch;
-	char worker[64];
+	char worker[ROUNDS_WORKER_MAX];
 	struct pump_counts counts;
 	struct pump_counts counted; /* what of them is written down already */
 	struct pump_dials by_type[PUMP_TYPES_MAX];

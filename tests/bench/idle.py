@@ -29,6 +29,7 @@ def requests_of(stack):
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),
+        "workflow-pump": ("POST", "/internal/workflow-pump", internal, b""),
         "status": ("GET", "/readyz", {}, b""),
     }
 

@@ -45,7 +45,7 @@ def test_a_wrong_setting_is_named_and_the_program_does_not_serve(stack, name):
     if name == "calls":
         status, words = told(stack, name, env={k: v for k, v in good.items() if "JWT" not in k})
         assert status == 1 and "HOOKSWITCH_JWT_SECRET" in words
-    if name in ("queue-pump", "vapi-webhook", "synthflow-webhook"):
+    if name in ("queue-pump", "workflow-pump", "vapi-webhook", "synthflow-webhook"):
         for key in ("", "x", "test:short", "test:" + "!" * 44, ":" + "A" * 44):
             status, words = told(stack, name, env={**good, "HOOKSWITCH_SECRET_KEY": key})
             assert status == 1 and "HOOKSWITCH_SECRET_KEY" in words, (key, words)
@@ -282,6 +282,7 @@ def requests_for(stack, alice):
     hooks = Hooks(stack)
     template = str(stack.value("select id from call_templates"))
     wrong = {"X-Vapi-Secret": "wrong"}
+    inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
 
     def calls(who, n):
         order = {"recipient_number": f"+1555{n:07d}", "template_id": template, "metadata": {"n": "x" * (n % 3000)}}
@@ -302,6 +303,8 @@ def requests_for(stack, alice):
 
     return {"calls": calls, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
+            "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
+                "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),
             "status": lambda who, n: who.ask("GET", ("/healthz", "/readyz", "/nowhere", "/metrics")[n % 4])}
 
 

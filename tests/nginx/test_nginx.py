@@ -16,7 +16,7 @@ from stack_process import children, end_all
 
 TOP = Path(__file__).resolve().parents[2]
 RENDER = TOP / "nginx" / "render"
-PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "queue-pump", "status")
+PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "queue-pump", "workflow-pump", "status")
 MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
 ECHO = """#!/bin/sh
@@ -133,7 +133,9 @@ def problem(answer, status, code):
 @pytest.mark.parametrize("path,program", [
     ("/api/v1/calls", "calls"), ("/api/v1/calls/", "calls"), ("/api/v1/calls/7/cancel?x=1", "calls"),
     ("/api/webhooks/vapi/7", "vapi-webhook"), ("/api/webhooks/synthflow/7", "synthflow-webhook"),
-    ("/internal/queue-pump?wait=1", "queue-pump"), ("/healthz", "status"), ("/readyz", "status"),
+    ("/internal/queue-pump?wait=1", "queue-pump"),
+    ("/internal/workflow-pump", "workflow-pump"), ("/internal/workflow-runs?state=failed", "workflow-pump"),
+    ("/internal/workflow-runs/mail:1/redrive", "workflow-pump"), ("/healthz", "status"), ("/readyz", "status"),
     ("/metrics", "status")])
 def test_each_path_leads_to_its_program(nginx, path, program):
     answer = nginx.ask("GET", path)
@@ -244,8 +246,9 @@ def test_the_api_is_rate_limited_and_webhooks_never_are(tmp_path):
 
 def test_internal_paths_answer_to_this_machine_only():
     text = render("hookswitch.conf.in", **Nginx(Path("/nowhere")).values)
-    for path in ("/internal/queue-pump", "/metrics"):
-        block = text.split(f"location = {path} {{")[1].split("}")[0]
+    for path in ("= /internal/queue-pump", "= /internal/workflow-pump", "= /internal/workflow-runs",
+                 "^~ /internal/workflow-runs/", "= /metrics"):
+        block = text.split(f"location {path} {{")[1].split("}")[0]
         assert block.count("allow") == 2 and "deny all;" in block
         assert "fastcgi_read_timeout 3700s;" in block, "a turn may wait for an hour"
     assert "deny" not in text.split("location = /healthz {")[1].split("}")[0]
@@ -324,8 +327,8 @@ def test_systemd_accepts_the_units(tmp_path):
 
 def test_apache_gets_the_same_paths():
     text = render("apache.conf.in", SOCKETS="/run/x")
-    assert text.count("<LocationMatch") == 7
-    assert 'LocationMatch "^/internal/queue-pump$"' in text and text.count("Require local") == 2
+    assert text.count("<LocationMatch") == 10
+    assert 'LocationMatch "^/internal/queue-pump$"' in text and text.count("Require local") == 5
     rules = render("htaccess.in", CGI_PATH="cgi-bin", CONF="/etc/x")
     assert "RewriteRule ^api/v1/calls(/|$) cgi-bin/calls.cgi [L]" in rules
 

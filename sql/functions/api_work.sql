@@ -1,0 +1,87 @@
+-- api_work.sql - runs for operators: list, one with its history, redrive, cancel, signal.  Behind /internal only.
+
+create or replace function api.workflow_run_list(p_state text, p_workflow text, p_after text, p_limit integer) returns jsonb
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_parts text[] := regexp_match(convert_from(public.cursor_bytes(p_after), 'UTF8'), '^([0-9]{1,18}) (.+)$');
+    v_at timestamptz;
+    v_rows jsonb;
+    v_next text;
+begin
+    if p_after is not null then
+        if v_parts is null then
+            raise exception 'bad_cursor' using errcode = 'PT400', hint = 'after';
+        end if;
+        v_at := timestamptz 'epoch' + (v_parts[1]::bigint * interval '1 microsecond');
+    end if;
+    with page as (
+        select r from public.workflow_runs r
+         where (p_state is null or r.state = p_state)
+           and (p_workflow is null or r.workflow = p_workflow)
+           and (p_after is null or (r.created_at, r.id) < (v_at, v_parts[2]))
+         order by r.created_at desc, r.id desc
+         limit p_limit + 1),
+    numbered as (select p.r, row_number() over (order by (p.r).created_at desc, (p.r).id desc) i from page p)
+    select coalesce(jsonb_agg(public.work_run_line(n.r) order by n.i) filter (where n.i <= p_limit), '[]'),
+           max(case when n.i = p_limit then public.work_cursor(n.r) end) filter (where (select count(*) from page) > p_limit)
+      into v_rows, v_next from numbered n;
+    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+end
+$$;
+
+create or replace function public.work_cursor(r public.workflow_runs) returns text
+    language sql stable set search_path = '' as $$
+    select translate(encode(convert_to((extract(epoch from r.created_at) * 1000000)::bigint::text || ' ' || r.id, 'UTF8'), 'base64'), E'+/=\n', '-_')
+$$;
+
+create or replace function api.workflow_run_get(p_run_id text) returns jsonb
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_run jsonb := public.work_run_view(p_run_id);
+begin
+    if v_run is null then
+        raise exception 'workflow_run_not_found' using errcode = 'PT404';
+    end if;
+    return v_run;
+end
+$$;
+
+create or replace function api.workflow_run_redrive(p_run_id text) returns jsonb
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_done boolean := public.work_redrive(p_run_id);
+    v_run jsonb := api.workflow_run_get(p_run_id);
+begin
+    if not v_done then
+        raise exception 'workflow_run_not_failed' using errcode = 'PT409';
+    end if;
+    return v_run;
+end
+$$;
+
+create or replace function api.workflow_run_cancel(p_run_id text) returns jsonb
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_done boolean := public.work_cancel(p_run_id);
+    v_run jsonb := api.workflow_run_get(p_run_id);
+begin
+    if not v_done and v_run ->> 'state' in ('done', 'canceled') then
+        raise exception 'workflow_run_over' using errcode = 'PT409';
+    end if;
+    return v_run;
+end
+$$;
+
+-- The same signal twice is once, and answers the same.
+create or replace function api.workflow_run_signal(p_run_id text, p_name text, p_payload jsonb, p_signal text) returns jsonb
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_done boolean := public.work_signal(p_run_id, p_name, p_payload, p_signal);
+    v_run jsonb := api.workflow_run_get(p_run_id);
+begin
+    if not v_done and not exists (select from public.workflow_signals s where s.run_id = p_run_id and s.id = p_signal) then
+        raise exception 'workflow_run_over' using errcode = 'PT409';
+    end if;
+    return v_run;
+end
+$$;
