@@ -4,6 +4,7 @@
  */
 #include "base/settings.h"
 #include "lib/db.h"
+#include "web/limit.h"
 #include "web/reply.h"
 #include "web/server.h"
 
@@ -12,7 +13,7 @@
 enum { METRICS_MAX = 4 * 1024 * 1024 };
 
 /* The newest of sql/migrations: a database that lacks it is not ready for these programs. */
-#define NEWEST_MIGRATION "0009_workflows"
+#define NEWEST_MIGRATION "0011_limits"
 
 /* ---- metrics: from SQL's JSON to Prometheus' text -------------------- */
 
@@ -87,6 +88,19 @@ tell_health(struct ctx *c, const void *arg)
 	return reply_json(c, 200, SPAN("{\"status\":\"ok\"}"));
 }
 
+/* Without its Redis an installation is as ready as before: PostgreSQL counts. */
+static int
+reply_ready(struct ctx *c)
+{
+	const char *redis = limit_redis_state();
+	struct out *o = reply_open(c, 200);
+
+	put_str(o, "status", "ready");
+	if (strcmp(redis, "off") != 0)
+		put_str(o, "redis", redis);
+	return reply_close(o);
+}
+
 static int
 tell_ready(struct ctx *c, const void *arg)
 {
@@ -102,9 +116,21 @@ tell_ready(struct ctx *c, const void *arg)
 	for (i = 0; i < json_len(done); i++) {
 		name = json_str_of(json_at(done, i), NULL);
 		if (name && strcmp(name, NEWEST_MIGRATION) == 0)
-			return reply_json(c, 200, SPAN("{\"status\":\"ready\"}"));
+			return reply_ready(c);
 	}
 	return fail(c, ERR_UNAVAILABLE, "the database lacks migrations of this version");
+}
+
+static void
+put_redis(struct text *t)
+{
+	const char *redis = limit_redis_state();
+
+	if (strcmp(redis, "off") != 0)
+		text_printf(t,
+		    "# HELP hookswitch_redis_up 1 while Redis counts for the rate limits.\n"
+		    "# TYPE hookswitch_redis_up gauge\nhookswitch_redis_up %d\n",
+		    strcmp(redis, "ok") == 0);
 }
 
 static int
@@ -121,6 +147,7 @@ tell_metrics(struct ctx *c, const void *arg)
 		return -1;
 	for (i = 0; i < json_len(metrics); i++)
 		put_metric(&t, json_at(metrics, i));
+	put_redis(&t);
 	body = text_ok(&t) ? mem_str(c->mem, text_str(&t)) : NULL;
 	if (!body)
 		return fail(c, ERR_INTERNAL, "the numbers could not be written");
@@ -130,9 +157,11 @@ tell_metrics(struct ctx *c, const void *arg)
 /* ---- routes --------------------------------------------------------- */
 
 static const struct route routes[] = {
-	{ GET, "/healthz", PUBLIC, NO_FIELDS, tell_health, 200, NULL, "The program lives." },
+	{ GET, "/healthz", PUBLIC, NO_FIELDS, tell_health, 200, NULL, "The program lives.",
+	    .flags = ROUTE_UNLIMITED },
 	{ GET, "/readyz", PUBLIC, NO_FIELDS, tell_ready, 200, "schema_version",
-	    "The database answers and knows all that these programs need." },
+	    "The database answers and knows all that these programs need.",
+	    .flags = ROUTE_UNLIMITED },
 	{ GET, "/metrics", LOCAL, NO_FIELDS, tell_metrics, 200, "metrics",
 	    "Numbers for Prometheus." },
 };

@@ -49,7 +49,7 @@ receive_event(struct ctx *c, const void *arg)
 static const struct route routes[] = {
 	{ POST, "/api/webhooks/synthflow/{organization_id}", PUBLIC, FIELDS(webhook_fields),
 	    receive_event, 200, NULL, "Take an event of SynthFlow.", .body_max = WEBHOOK_BODY_MAX,
-	    .flags = ROUTE_RAW, .after = webhook_answered },
+	    .flags = ROUTE_RAW | ROUTE_UNLIMITED, .after = webhook_answered },
 };
 
 static const int needs[] = { SET_DATABASE_URL, SET_HOOKSWITCH_SECRET_KEY, -1 };

@@ -37,6 +37,9 @@ TOP = HERE.parent
 BOTH_WAYS = pytest.mark.parametrize("stack", ["fastcgi", "cgi"], indirect=True)
 PROGRAMS = tuple(line.split()[0] for line in (TOP / "nginx" / "programs").read_text().split("\n")
                  if line and not line.startswith("#"))
+# Counted all the same, but hardly ever too much.
+GENEROUS = {f"HOOKSWITCH_{what}_PER_{whom}": n for whom in ("KEY", "ORGANIZATION", "ADDRESS")
+            for what, n in (("RATE", 6000000), ("BURST", 1000000))}
 DURATIONS = {"queued": 0.02, "ringing": 0.02, "in_progress": 0.02, "forwarding": 0.02, "report": 0.02}
 
 
@@ -148,7 +151,7 @@ class Stack(Rows):
             "HOOKSWITCH_JWT_SECRET": self.secrets["jwt"], "HOOKSWITCH_INTERNAL_TOKEN": self.secrets["internal"],
             "API_URL": self.url, "VAPI_BASE_URL": self.sandbox.vapi_url,
             "VAPI_WEBHOOK_SECRET": self.secrets["vapi"], "SYNTHFLOW_BASE_URL": self.sandbox.synthflow_url,
-            "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50,
+            "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50, **GENEROUS,
             **self.more_settings}
         self.conf.write_text("".join(f"{name}={value}\n" for name, value in values.items() if value is not None))
 

@@ -95,8 +95,10 @@ fly(struct ctx *c, struct db_flight *f, int flags)
 			return 0;
 		pool_give(f->db, f->conn);
 		f->conn = NULL;
-		if (!may_repeat(f, v, &t))
+		if (!may_repeat(f, v, &t)) {
+			flight_land_apart(f);
 			return fail_flight(c, f, v, flags);
+		}
 	}
 }
 

@@ -35,6 +35,11 @@ struct db_step {
 	struct db_rows *ret; /* may be NULL: the rows are not wanted */
 };
 
+/* A step of this statement commits what stands before it and begins anew, in the same trip: what
+ * stands before it stays, and its rows are handed over, also when the rest is refused.  Only in a
+ * transaction that db_run or db_begin opens. */
+extern const struct db_stmt db_apart;
+
 enum db_flags {
 	DB_REPEATABLE =
 	    1, /* doing it twice does no harm: after a connection lost at commit it is done again */

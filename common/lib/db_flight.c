@@ -95,6 +95,13 @@ sent_in_full(struct db_flight *f)
 	    (PQconsumeInput(f->conn->pg) && PQstatus(f->conn->pg) == CONNECTION_OK);
 }
 
+/* What was said for one transaction only is said again for the next. */
+static bool
+says_session_after(const struct db_flight *f, size_t leg)
+{
+	return says_session(f) && f->legs[leg].step->stmt == &db_apart;
+}
+
 static int
 send_all(struct db_flight *f)
 {
@@ -106,7 +113,7 @@ send_all(struct db_flight *f)
 	if (says_session(f) && send_session(f))
 		return -1;
 	for (size_t i = 0; i < f->nlegs; i++) {
-		if (send_leg(f, i))
+		if (send_leg(f, i) || (says_session_after(f, i) && send_session(f)))
 			return -1;
 	}
 
@@ -253,7 +260,7 @@ read_all(struct db_flight *f)
 	if (says_session(f) && skip_answer(f))
 		return -1;
 	for (size_t i = 0; i < f->nlegs; i++) {
-		if (read_leg(f, &f->legs[i]))
+		if (read_leg(f, &f->legs[i]) || (says_session_after(f, i) && skip_answer(f)))
 			return -1;
 	}
 	if (f->commit && read_commit(f))

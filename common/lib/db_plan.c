@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct db_stmt db_apart = { "db_apart", "commit and chain" };
+
 struct plan {
 	struct db_leg *legs;
 	size_t n;
@@ -95,10 +97,10 @@ flight_plan(struct ctx *c, struct db_flight *f, const struct db_step *steps, siz
 	return 0;
 }
 
-void
-flight_land(struct db_flight *f)
+static void
+land(struct db_flight *f, size_t n)
 {
-	for (size_t i = 0; i < f->nlegs; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct db_leg *leg = &f->legs[i];
 
 		if (leg->step->ret) {
@@ -108,6 +110,23 @@ flight_land(struct db_flight *f)
 		}
 		PQclear(leg->res);
 		leg->res = NULL;
+	}
+}
+
+void
+flight_land(struct db_flight *f)
+{
+	land(f, f->nlegs);
+}
+
+void
+flight_land_apart(struct db_flight *f)
+{
+	for (size_t i = f->nlegs; i-- > 0;) {
+		if (f->legs[i].step->stmt == &db_apart && f->legs[i].res) {
+			land(f, i);
+			return;
+		}
 	}
 }
 

@@ -136,6 +136,9 @@ int flight_plan(struct ctx *c, struct db_flight *f, const struct db_step *steps,
 enum db_verdict flight_fly(struct db_flight *f);
 /* flight_land: hands the rows to the steps' callers.  flight_end: forgets the error. */
 void flight_land(struct db_flight *f);
+/* flight_land_apart: the same for what stands before the last db_apart that was done, when the rest
+ * was refused. */
+void flight_land_apart(struct db_flight *f);
 void flight_end(struct db_flight *f);
 
 /* db_fail.c */

@@ -212,13 +212,27 @@ who_fits(const struct json *claims)
 	return audience_fits(aud) && base_is_uuid(json_str_of(sub, NULL));
 }
 
+static bool
+issuer_fits(const struct json *claims, const struct jwt_keys *keys)
+{
+	const char *iss = json_str(claims, "iss");
+	bool person = json_get(claims, "sub") != NULL;
+
+	if (!keys->issuer || (keys->issuer_may_lack && !json_get(claims, "iss")))
+		return true;
+	if (!iss)
+		return false;
+	if (keys->service_issuer && !person && strcmp(iss, keys->service_issuer) == 0)
+		return true;
+	return strcmp(iss, keys->issuer) == 0;
+}
+
 static enum jwt_verdict
-judge(const struct json *claims, const char *issuer, int64_t now)
+judge(const struct json *claims, const struct jwt_keys *keys, int64_t now)
 {
 	const struct json *nbf = json_get(claims, "nbf"), *iat = json_get(claims, "iat");
-	const char *iss = json_str(claims, "iss");
 
-	if (issuer && (!iss || strcmp(iss, issuer) != 0))
+	if (!issuer_fits(claims, keys))
 		return JWT_INVALID;
 	if (!who_fits(claims) || !is_number(json_get(claims, "exp")))
 		return JWT_INVALID;
@@ -242,10 +256,23 @@ jwt_check(struct mem *m, struct span token, const struct jwt_keys *keys, int64_t
 		return JWT_INVALID;
 	if (!is_object(m, p.claims, &claims))
 		return JWT_INVALID;
-	verdict = judge(claims, keys->issuer, now);
+	verdict = judge(claims, keys, now);
 	if (verdict == JWT_OK)
 		*ret = claims;
 	return verdict;
+}
+
+int
+jwt_peek(struct mem *m, struct span token, struct jwt_claim *ret)
+{
+	const struct json *header;
+	struct parts p;
+
+	if (take_apart(m, token, &p) != 0 || !is_object(m, p.header, &header))
+		return -1;
+	ret->alg = json_str(header, "alg");
+	ret->kid = json_str(header, "kid");
+	return ret->alg ? 0 : -1;
 }
 
 /* ---- making one ----------------------------------------------------- */

@@ -13,9 +13,17 @@
 enum jwt_verdict { JWT_OK, JWT_INVALID, JWT_EXPIRED };
 
 struct jwt_keys {
-	const char *hs256[4];    /* secrets, NULL-ended */
-	const struct json *jwks; /* {"keys":[...]} or NULL */
-	const char *issuer;      /* what "iss" must be; NULL: any */
+	const char *hs256[4];       /* secrets, NULL-ended */
+	const struct json *jwks;    /* {"keys":[...]} or NULL */
+	const char *issuer;         /* what "iss" must be; NULL: any */
+	bool issuer_may_lack;       /* "iss" may be missing */
+	const char *service_issuer; /* "iss" that a service key without a person may have, too */
+};
+
+/* What a token says of itself: nothing of it is proved. */
+struct jwt_claim {
+	const char *alg;
+	const char *kid; /* NULL: none */
 };
 
 /* jwt_check: verifies token at time now (Unix seconds; no leeway): signature, exp (required), nbf,
@@ -24,6 +32,8 @@ struct jwt_keys {
  * Supabase's service key).  *ret is the claims object, in m, only on JWT_OK. */
 enum jwt_verdict jwt_check(struct mem *m, struct span token, const struct jwt_keys *keys,
     int64_t now, const struct json **ret);
+/* jwt_peek: which key token wants to be checked with; in m.  -1 when it is no token. */
+int jwt_peek(struct mem *m, struct span token, struct jwt_claim *ret);
 /* jwt_sign_hs256: claims (JSON text) signed; in m; NULL on failure. */
 const char *jwt_sign_hs256(struct mem *m, const char *claims, const char *secret);
 

@@ -7,6 +7,7 @@
 #include "base/settings.h"
 #include "lib/crypto.h"
 #include "lib/jwt.h"
+#include "web/keyset.h"
 
 #include <string.h>
 #include <strings.h>
@@ -32,6 +33,10 @@ static const struct db_stmt by_token = { "identity_token",
 static const struct db_stmt by_key = { "identity_key",
 	SET_IDENTITY "public.request_identity_key($3::text, $4::text, $5::text, $6::boolean) i" };
 static const struct db_stmt by_nobody = { "identity_none", "select " SET_REQUEST };
+static const struct db_stmt admitted = { "identity_admitted",
+	SET_IDENTITY "public.request_admitted() i" };
+static const struct db_stmt admitted_nobody = { "identity_admitted_none",
+	"select " SET_REQUEST " from public.request_admitted()" };
 
 /* ---- tokens and keys ---------------------------------------------------- */
 
@@ -50,32 +55,88 @@ bearer(const struct ctx *c)
 bool
 auth_secrets_missing(void)
 {
-	return !setting_str(SET_HOOKSWITCH_JWT_SECRET) && !setting_str(SET_SUPABASE_JWT_SECRET);
+	return !setting_str(SET_HOOKSWITCH_JWT_SECRET) && !setting_str(SET_SUPABASE_JWT_SECRET) &&
+	    !setting_str(SET_SUPABASE_URL);
+}
+
+/* Several parts of a setup may have signed it: the best that one of them says of it. */
+static enum jwt_verdict
+better(enum jwt_verdict a, enum jwt_verdict b)
+{
+	if (a == JWT_OK || b == JWT_OK)
+		return JWT_OK;
+	return a == JWT_EXPIRED || b == JWT_EXPIRED ? JWT_EXPIRED : JWT_INVALID;
+}
+
+/* Where tokens come from; NULL: anywhere.  Nothing is from "". */
+static const char *
+issuer(struct ctx *c, enum setting base)
+{
+	const char *url = setting_str(base), *text;
+
+	if (!url)
+		return NULL;
+	text = mem_printf(c->mem, "%s/auth/v1", url);
+	return text ? text : "";
+}
+
+static enum jwt_verdict
+judge_own(struct ctx *c, const char *token, const struct json **ret)
+{
+	const struct jwt_keys keys = { .hs256 = { setting_str(SET_HOOKSWITCH_JWT_SECRET) },
+		.issuer = issuer(c, SET_API_URL),
+		.issuer_may_lack = true };
+
+	return jwt_check(c->mem, span_of(token), &keys, clock_wall_ms() / 1000, ret);
+}
+
+/* The project's: by the shared secret, or by a key that it publishes.  -1 with the failure
+ * recorded: the key cannot be had. */
+static int
+judge_supabase(struct ctx *c, const char *token, enum jwt_verdict *verdict, const struct json **ret)
+{
+	struct jwt_keys keys = { .hs256 = { setting_str(SET_SUPABASE_JWT_SECRET) },
+		.issuer = issuer(c, SET_SUPABASE_URL),
+		.service_issuer = "supabase" };
+	struct jwt_claim says;
+
+	*verdict = JWT_INVALID;
+	if (jwt_peek(c->mem, span_of(token), &says) < 0)
+		return 0;
+	if (says.kid && strcmp(says.alg, "HS256") != 0) {
+		switch (keyset_find(c, says.kid, &keys.jwks)) {
+		case KEYSET_FOUND:
+			break;
+		case KEYSET_UNKNOWN:
+			return 0;
+		case KEYSET_UNAVAILABLE:
+			return fail(c, ERR_UNAVAILABLE, "the signing keys cannot be had just now");
+		}
+	}
+	*verdict = jwt_check(c->mem, span_of(token), &keys, clock_wall_ms() / 1000, ret);
+	return 0;
 }
 
 static int
 check_token(struct ctx *c, const char *token)
 {
 	struct identity *id = &request_of(c)->identity;
-	struct jwt_keys keys = { .jwks = NULL };
+	enum jwt_verdict verdict, theirs;
 	const struct json *claims;
-	size_t n = 0;
 
 	if (strlen(token) > TOKEN_MAX)
 		return fail(c, ERR_TOKEN_INVALID, NULL);
-	if (setting_str(SET_HOOKSWITCH_JWT_SECRET))
-		keys.hs256[n++] = setting_str(SET_HOOKSWITCH_JWT_SECRET);
-	if (setting_str(SET_SUPABASE_JWT_SECRET))
-		keys.hs256[n++] = setting_str(SET_SUPABASE_JWT_SECRET);
-	switch (jwt_check(c->mem, span_of(token), &keys, clock_wall_ms() / 1000, &claims)) {
-	case JWT_OK:
-		break;
-	case JWT_EXPIRED:
-		return fail(c, ERR_TOKEN_EXPIRED, NULL);
-	case JWT_INVALID:
-		return fail(c, ERR_TOKEN_INVALID, NULL);
+	verdict = judge_own(c, token, &claims);
+	if (verdict != JWT_OK) {
+		if (judge_supabase(c, token, &theirs, &claims) < 0)
+			return -1;
+		verdict = better(verdict, theirs);
 	}
+	if (verdict != JWT_OK)
+		return fail(c, verdict == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_TOKEN_INVALID,
+		    NULL);
 	id->kind = IDENTITY_TOKEN;
+	id->subject = json_str(claims, "sub");
 	id->claims = json_print(c->mem, claims);
 	return id->claims ? 0 : fail(c, ERR_INTERNAL, "out of memory");
 }
@@ -221,15 +282,33 @@ auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows)
 	return 0;
 }
 
+int
+auth_step_admitted(struct ctx *c, struct db_step *ret, struct db_rows *rows)
+{
+	struct span *params = mem_alloc(c->mem, 2 * sizeof(*params));
+
+	if (!params)
+		return fail(c, ERR_INTERNAL, "out of memory");
+	params[0] = span_of(c->request_id);
+	params[1] = span_of(request_address(c));
+	*ret = (struct db_step){ request_of(c)->identity.kind == IDENTITY_NONE ? &admitted_nobody :
+										 &admitted,
+		params, 2, rows };
+	return 0;
+}
+
+void
+auth_remember(struct ctx *c, const char *organization, const char *user)
+{
+	snprintf(c->organization_id, sizeof(c->organization_id), "%s",
+	    organization ? organization : "");
+	snprintf(c->user_id, sizeof(c->user_id), "%s", user ? user : "");
+}
+
 void
 auth_take(struct ctx *c, const struct db_rows *rows)
 {
-	const char *s;
-
 	if (rows->n < 1 || request_of(c)->identity.kind == IDENTITY_NONE)
 		return;
-	s = db_str(rows, 0, COLUMN_ORGANIZATION);
-	snprintf(c->organization_id, sizeof(c->organization_id), "%s", s ? s : "");
-	s = db_str(rows, 0, COLUMN_USER);
-	snprintf(c->user_id, sizeof(c->user_id), "%s", s ? s : "");
+	auth_remember(c, db_str(rows, 0, COLUMN_ORGANIZATION), db_str(rows, 0, COLUMN_USER));
 }

@@ -16,8 +16,13 @@ int auth_check(struct ctx *c);
 /* auth_step: the statement that sets the identity (of nobody, too), the request's id and the
  * client's address for the open transaction; its row goes to rows. */
 int auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows);
+/* auth_step_admitted: the same, for what the transaction before it in the same trip has found
+ * (web/limit). */
+int auth_step_admitted(struct ctx *c, struct db_step *ret, struct db_rows *rows);
 /* auth_take: remembers in the ctx whom that row named. */
 void auth_take(struct ctx *c, const struct db_rows *rows);
+/* auth_remember: the same for an organization and a user (NULL: none). */
+void auth_remember(struct ctx *c, const char *organization, const char *user);
 /* auth_secrets_missing: true when no secret for tokens is set, so that nobody could sign in. */
 bool auth_secrets_missing(void);
 

@@ -27,22 +27,22 @@ pool(struct ctx *c)
 static int
 fly(struct ctx *c, struct db *db, const struct db_step *steps, size_t n)
 {
-	struct db_step all[STEPS_MAX + 1];
-	struct db_rows who = { .n = 0 };
-	int flags = DB_TRANSACTION;
+	struct db_step all[LIMIT_HEAD_MAX + STEPS_MAX];
+	struct limit_head head;
+	int flags = DB_TRANSACTION, rc;
 
 	if (n > STEPS_MAX)
 		return fail(c, ERR_INTERNAL, "too many steps");
-	if (auth_step(c, &all[0], &who) < 0)
+	if (limit_head(c, &head) < 0)
 		return -1;
+	memcpy(all, head.steps, head.n * sizeof(*all));
 	if (n)
-		memcpy(&all[1], steps, n * sizeof(*steps));
+		memcpy(&all[head.n], steps, n * sizeof(*steps));
 	if (request_of(c)->method == GET)
 		flags |= DB_REPEATABLE;
-	if (db_run(c, db, flags, all, n + 1) < 0)
-		return -1;
-	auth_take(c, &who);
-	return 0;
+	rc = db_run(c, db, flags, all, head.n + n);
+	limit_tail(c, &head, rc);
+	return rc;
 }
 
 int

@@ -67,11 +67,11 @@ bind_or_prove(struct ctx *c)
 
 	if (bind_fields(c) == 0)
 		return 0;
-	if (request_of(c)->identity.kind == IDENTITY_NONE)
-		return -1;
 	kept = c->failure;
 	fail_clear(c);
-	if (flight_prove(c) == 0)
+	if (request_of(c)->identity.kind != IDENTITY_NONE ?
+		flight_prove(c) == 0 :
+		limit_now(c) == 0 || c->failure.err != ERR_RATE_LIMITED)
 		c->failure = kept;
 	return -1;
 }
@@ -83,6 +83,9 @@ run_once(struct ctx *c)
 
 	if (condition_wanted(c))
 		return condition_run(c);
+	/* A handler of its own may do more than ask the database: it is counted before. */
+	if (!r->idempotency_key && r->route->run != run_query && limit_now(c) < 0)
+		return -1;
 	if (!r->idempotency_key)
 		return r->route->run(c, r->in);
 	switch (idempotency_begin(c)) {

@@ -1,10 +1,12 @@
 /*
- * idempotency.c - takes keys, keeps answers.  Refusals are not kept: they are computed again.
+ * idempotency.c - takes keys, keeps answers (sealed where they hold a secret).  Refusals are not
+ * kept: they are computed again.
  */
 #include "web/idempotency.h"
 
+#include "base/crash.h"
 #include "lib/crypto.h"
-#include "web/auth.h"
+#include "lib/seal.h"
 #include "web/server.h"
 
 #include <string.h>
@@ -50,13 +52,59 @@ fingerprint(struct ctx *c, char ret[FINGERPRINT_MAX])
 	return 0;
 }
 
+/* ---- answers that hold a secret ------------------------------------------ */
+
+/* Sealed for this key alone. */
+static const char *
+purpose(struct ctx *c)
+{
+	return mem_printf(c->mem, "idempotency:%.200s", request_of(c)->idempotency_key);
+}
+
+static int
+seal(struct ctx *c, struct span *body)
+{
+	const char *about, *plain, *sealed;
+
+	if (!(request_of(c)->route->flags & ROUTE_SECRET) || !body->len)
+		return 0;
+	about = purpose(c);
+	plain = mem_dup(c->mem, body->data, body->len);
+	sealed = about && plain ? seal_close(c->mem, about, plain) : NULL;
+	if (!sealed)
+		return fail(c, ERR_INTERNAL, "the answer could not be sealed");
+	*body = span_of(sealed);
+	return 0;
+}
+
+static int
+unseal(struct ctx *c, struct span *body)
+{
+	const char *about, *plain;
+
+	if (!body->len || !seal_is_sealed(body->data))
+		return 0;
+	about = purpose(c);
+	plain = about ? seal_open(c->mem, about, body->data) : NULL;
+	if (!plain)
+		return fail(c, ERR_INTERNAL, "the answer was sealed under a key that is gone");
+	*body = span_of(plain);
+	return 0;
+}
+
+/* ---- keys ------------------------------------------------------------------ */
+
 static enum idempotency
 replay(struct ctx *c, const struct db_rows *rows)
 {
+	struct span body = db_value(rows, 0, 2);
+
+	if (unseal(c, &body) < 0)
+		return IDEMPOTENCY_FAILED;
 	request_of(c)->replayed = true;
 	reply_header(c, "Idempotent-Replayed", "true");
-	if (db_value(rows, 0, 2).len)
-		(void)reply_json(c, (int)db_int(rows, 0, 1, 200), db_value(rows, 0, 2));
+	if (body.len)
+		(void)reply_json(c, (int)db_int(rows, 0, 1, 200), body);
 	else
 		(void)reply_empty(c, (int)db_int(rows, 0, 1, 204));
 	return IDEMPOTENCY_REPLAYED;
@@ -85,27 +133,33 @@ enum idempotency
 idempotency_begin(struct ctx *c)
 {
 	struct request *r = request_of(c);
-	struct db_rows who = { .n = 0 }, rows = { .n = 0 };
+	struct db_rows rows = { .n = 0 };
 	struct span params[2];
-	struct db_step steps[2];
+	struct limit_head head;
+	struct db_step steps[LIMIT_HEAD_MAX + 1];
 	char print[FINGERPRINT_MAX];
 	enum idempotency verdict;
+	int rc;
 
 	if (!server_db()) {
 		fail(c, ERR_UNAVAILABLE, "no database");
 		return IDEMPOTENCY_FAILED;
 	}
-	if (fingerprint(c, print) < 0 || auth_step(c, &steps[0], &who) < 0)
+	if (fingerprint(c, print) < 0 || limit_head(c, &head) < 0)
 		return IDEMPOTENCY_FAILED;
+	memcpy(steps, head.steps, head.n * sizeof(*steps));
 	params[0] = span_of(r->idempotency_key);
 	params[1] = span_of(print);
-	steps[1] = (struct db_step){ &take, params, 2, &rows };
-	if (db_begin(c, server_db(), steps, 2, &r->tx) < 0) {
+	steps[head.n] = (struct db_step){ &take, params, 2, &rows };
+	rc = db_begin(c, server_db(), steps, head.n + 1, &r->tx);
+	limit_tail(c, &head, rc);
+	if (rc < 0) {
 		r->tx = NULL;
 		return IDEMPOTENCY_FAILED;
 	}
-	auth_take(c, &who);
 	verdict = judge(c, &rows);
+	if (verdict == IDEMPOTENCY_RUN)
+		crash_point(keyed_taken);
 	if (verdict != IDEMPOTENCY_RUN) {
 		db_rollback(c, r->tx);
 		r->tx = NULL;
@@ -120,10 +174,12 @@ commit(struct ctx *c, struct db_tx *tx)
 	struct span params[4];
 	struct db_step step = { &keep, params, COUNT(params), NULL };
 	char print[FINGERPRINT_MAX], status[16];
+	int rc;
 
 	if (r->answer.status < 200 || r->answer.status > 299)
 		return db_commit(c, tx, NULL, 0);
-	if (fingerprint(c, print) < 0) {
+	params[3] = r->answer.body;
+	if (fingerprint(c, print) < 0 || seal(c, &params[3]) < 0) {
 		db_rollback(c, tx);
 		return -1;
 	}
@@ -131,8 +187,10 @@ commit(struct ctx *c, struct db_tx *tx)
 	params[0] = span_of(r->idempotency_key);
 	params[1] = span_of(print);
 	params[2] = span_of(status);
-	params[3] = r->answer.body;
-	return db_commit(c, tx, &step, 1);
+	crash_point(keyed_before_commit);
+	rc = db_commit(c, tx, &step, 1);
+	crash_point(keyed_committed);
+	return rc;
 }
 
 int

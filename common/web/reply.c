@@ -4,6 +4,7 @@
 #include "web/reply.h"
 
 #include "web/cors.h"
+#include "web/limit.h"
 #include "web/request.h"
 #include "web/server.h"
 
@@ -283,6 +284,7 @@ reply_head(struct ctx *c, struct text *t, int64_t length)
 	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: %s\r\n",
 	    c->request_id);
 	cors_write(c, t);
+	limit_write(c, t);
 	text_puts(t, text_str(&a->headers));
 	text_puts(t, "\r\n");
 }

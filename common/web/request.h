@@ -9,6 +9,7 @@
 #include "lib/db.h"
 #include "lib/fcgi.h"
 #include "web/form.h"
+#include "web/limit.h"
 #include "web/reply.h"
 #include "web/route.h"
 
@@ -21,6 +22,7 @@ enum identity_kind { IDENTITY_NONE, IDENTITY_TOKEN, IDENTITY_KEY };
 struct identity {
 	enum identity_kind kind;
 	const char *claims;       /* of a token that was verified: JSON text */
+	const char *subject;      /* of a token: whose it is; NULL: nobody's (a service key) */
 	const char *key_hash;     /* of an API key: SHA-256 in hex */
 	const char *organization; /* the path's, or X-Organization-Id's; NULL: neither names one */
 	bool in_path;             /* it is the path's */
@@ -45,6 +47,7 @@ struct request {
 	struct identity identity;
 	const char *idempotency_key; /* NULL: none */
 	struct db_tx *tx;            /* open only under an Idempotency-Key or If-Match */
+	struct limit limit;
 	struct answer answer;
 	bool replayed;
 	int64_t started_us;

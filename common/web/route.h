@@ -55,7 +55,9 @@ enum route_flags {
 	ROUTE_LENIENT = 2,
 	/* The answer holds a secret that is shown once: under an Idempotency-Key it is stored
 	 * sealed. */
-	ROUTE_SECRET = 4
+	ROUTE_SECRET = 4,
+	/* Not counted by any rate limit: webhooks, and what tells of health. */
+	ROUTE_UNLIMITED = 32
 };
 
 enum { ROUTE_BODY_MAX = 256 * 1024, ROUTE_PARTS_MAX = 16 };

@@ -7,10 +7,12 @@
 #include "web/server.h"
 
 #include "base/log.h"
+#include "lib/seal.h"
 #include "web/auth.h"
 #include "web/check.h"
 #include "web/cors.h"
 #include "web/handle.h"
+#include "web/keyset.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -300,6 +302,18 @@ has_people(const struct server *s)
 	return false;
 }
 
+/* Answers that hold a secret are stored sealed. */
+static bool
+has_secrets(const struct server *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nroutes; i++)
+		if (s->routes[i].flags & ROUTE_SECRET)
+			return true;
+	return false;
+}
+
 static int
 open_program(const struct server *s)
 {
@@ -327,14 +341,15 @@ start(const struct server *s)
 	if (settings_load() < 0 || (s->needs && settings_need(s->needs) < 0))
 		return -1;
 	if (has_people(s) && auth_secrets_missing()) {
-		fprintf(stderr, "%s: HOOKSWITCH_JWT_SECRET or SUPABASE_JWT_SECRET must be set\n",
+		fprintf(stderr,
+		    "%s: HOOKSWITCH_JWT_SECRET, SUPABASE_JWT_SECRET or SUPABASE_URL must be set\n",
 		    s->name);
 		return -1;
 	}
-	log_open(s->name, lowest_level());
-	if (cors_ready() < 0)
+	if (has_secrets(s) && seal_ready() < 0)
 		return -1;
-	if (open_program(s) < 0)
+	log_open(s->name, lowest_level());
+	if (cors_ready() < 0 || limit_start() < 0 || open_program(s) < 0)
 		return -1;
 	return s->start ? s->start() : 0;
 }
@@ -373,6 +388,8 @@ server_main(int argc, char *argv[], const struct server *s)
 	}
 	rc = start(s) < 0 ? EXIT_TROUBLE : run(argc, argv, s);
 	end_signals();
+	limit_stop();
+	keyset_forget();
 	if (program.db)
 		db_close(program.db);
 	mem_free(program.mem);

@@ -32,15 +32,20 @@ $$;
 
 -- The organization that p_user acts for: the wished one if he is a member, else (without a wish) his default, else his personal one.
 create or replace function public.organization_of_user(p_user uuid, p_wish uuid) returns uuid
-    language sql stable security definer set search_path = '' as $$
-    select m.organization_id
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_found uuid;
+begin
+    select m.organization_id into v_found
       from public.organization_members m
       join public.organizations o on o.id = m.organization_id
      where m.user_id = p_user
        and o.status <> 'disabled'
        and (p_wish is null or m.organization_id = p_wish)
      order by m.is_default desc, (o.personal_of = p_user) desc nulls last, m.created_at, m.organization_id
-     limit 1
+     limit 1;
+    return v_found;
+end
 $$;
 
 -- Runs at each step of each call: the look-up stands here and not in a function of its own, whose plan would be made anew each time.

@@ -104,8 +104,10 @@ end
 $$;
 
 create or replace function public.uuid_or_null(p_text text) returns uuid
-    language sql immutable set search_path = '' as $$
-    select case when p_text ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then p_text::uuid end
+    language plpgsql immutable set search_path = '' as $$
+begin
+    return case when p_text ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then p_text::uuid end;
+end
 $$;
 
 -- A person's own organization, made at the first valid token.  Two first requests at once make one.

@@ -9,6 +9,7 @@ declare
 begin
     if p_full then
         perform public.partitions_make();
+        perform public.rate_prune();
         delete from public.call_queue q using (
             select id from public.call_queue
              where status in ('completed', 'failed', 'canceled', 'expired') and updated_at < now() - interval '1 day'

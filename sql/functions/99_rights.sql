@@ -31,6 +31,8 @@ grant execute on function public.call_view(public.calls), public.call_view_of(uu
     public.cursor_read(text, text, text), public.call_enter(uuid, uuid, jsonb), public.call_cancel(uuid),
     public.call_reschedule(uuid, timestamptz), public.recording_access(uuid, uuid), public.refuse_field(text, text, text),
     public.idempotency_take(text, text), public.idempotency_keep(text, text, integer, text) to hookswitch_api;
+grant execute on function public.request_admit(text, text, text, text, boolean, text, text, bigint[], boolean), public.request_admitted(),
+    public.key_set_read(text, boolean, double precision), public.key_set_store(text, text) to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
     public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;

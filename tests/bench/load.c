@@ -1,8 +1,9 @@
 /*
- * load.c - sends signed, unique events over several connections and tells how fast they were
- * answered.
+ * load.c - sends signed, unique events over several connections, or asks for the same thing again
+ * and again, and tells how fast that was answered.
  *
  *   load PORT PATH SECRET CONNECTIONS FIRST COUNT BODY
+ *   load PORT PATH AUTHORIZATION CONNECTIONS 0 COUNT -
  *
  * In the file BODY each run of ten @ becomes the event's number, from FIRST on, in ten digits.  All
  * is signed before the clock starts.  Prints one JSON object; exits 1 when an answer was not 200.
@@ -21,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DIGITS = 10, SIGNED = 64, PLACES_MAX = 16, EVENTS_MAX = 64, ANSWER_MAX = 8192 };
+enum { DIGITS = 10, SIGNED = 64, PLACES_MAX = 16, EVENTS_MAX = 64, ANSWER_MAX = 65536 };
 enum { CONNECTIONS_MAX = 256, COUNT_MAX = 1000000, BODY_MAX = 2 * 1024 * 1024 };
 enum { QUIET_MS = 30000 };
 
@@ -41,9 +42,9 @@ static struct {
 	struct span secret;
 	size_t connections, count;
 	uint64_t first;
-	struct text request; /* head and body of an event without number and signature */
-	size_t body;         /* where the body begins */
-	size_t signature;
+	struct text request;      /* head and body of an event without number and signature */
+	size_t body;              /* where the body begins */
+	size_t signature;         /* 0: nothing is signed */
 	size_t place[PLACES_MAX]; /* of the number */
 	size_t nplaces;
 	char (*signatures)[SIGNED + 1];
@@ -110,6 +111,15 @@ make_request(const char *path, const char *file)
 }
 
 static void
+make_question(const char *path, const char *authorization)
+{
+	text_printf(&load.request,
+	    "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\n\r\n", path, authorization);
+	if (!text_ok(&load.request))
+		die("request");
+}
+
+static void
 put_number(char *request, size_t i)
 {
 	char number[DIGITS + 1];
@@ -126,9 +136,9 @@ sign_all(void)
 	unsigned char mac[DIGEST_MAX];
 	size_t i, n;
 
-	load.signatures = need(load.count * sizeof(*load.signatures));
 	load.took = need(load.count * sizeof(*load.took));
-	for (i = 0; i < load.count; i++) {
+	load.signatures = need(load.count * sizeof(*load.signatures));
+	for (i = 0; load.signature && i < load.count; i++) {
 		put_number(load.request.data, i);
 		if (crypto_hmac(DIGEST_SHA256, load.secret,
 			(struct span){ load.request.data + load.body,
@@ -161,7 +171,8 @@ begin(struct connection *x)
 	if (load.begun == load.count)
 		return;
 	put_number(x->request, load.begun);
-	memcpy(x->request + load.signature, load.signatures[load.begun], SIGNED);
+	if (load.signature)
+		memcpy(x->request + load.signature, load.signatures[load.begun], SIGNED);
 	load.begun++;
 	x->sent = x->got = 0;
 	x->since = clock_steady_us();
@@ -266,7 +277,10 @@ main(int argc, char *argv[])
 	if (load.connections < 1 || load.connections > CONNECTIONS_MAX || load.count < 1 ||
 	    load.count > COUNT_MAX)
 		return 2;
-	make_request(argv[2], argv[7]);
+	if (strcmp(argv[7], "-") == 0)
+		make_question(argv[2], argv[3]);
+	else
+		make_request(argv[2], argv[7]);
 	sign_all();
 	list = connect_all();
 	since = clock_steady_us();

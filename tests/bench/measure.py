@@ -132,7 +132,7 @@ def last_json(command, **more):
     return json.loads(done.stdout.strip().split("\n")[-1])
 
 
-def pgbench(stack, script, transactions, variables, clients=16):
+def pgbench(stack, script, transactions, variables, clients=16, session=SESSION):
     """Transactions a second of a script, all of whose transactions must succeed."""
     query = dict(parse_qsl(urlsplit(stack.admin).query))
     where = ["-h", query["host"]] if "host" in query else ["-h", urlsplit(stack.admin).hostname]
@@ -140,7 +140,7 @@ def pgbench(stack, script, transactions, variables, clients=16):
     done = subprocess.run(
         ["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-t", str(transactions // clients), *where,
          "-U", "hookswitch_app", "-f", str(script), *words, stack.database],
-        env={**os.environ, "PGOPTIONS": SESSION}, capture_output=True, text=True, check=False)
+        env={**os.environ, "PGOPTIONS": session}, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and f"processed: {transactions}/{transactions}" in done.stdout, \
         f"pgbench failed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))

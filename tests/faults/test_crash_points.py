@@ -9,7 +9,7 @@ from stack_process import wait_until
 
 from faulty import QUICK, crash_points, keep_pumping
 
-POINTS = crash_points()
+POINTS = [name for name in crash_points() if not name.startswith("keyed_")]  # those: test_idempotency_storm
 # The full form also dies at the second and the fourth time that a point is passed.
 SKIPS = (0, 1, 3) if os.environ.get("HOOKSWITCH_TEST_FULL") == "1" else (0,)
 WEBHOOKS = ("vapi-webhook", "synthflow-webhook")

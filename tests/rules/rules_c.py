@@ -19,6 +19,7 @@ FOREIGN = {
     r"json-c/.*|json\.h": r"common/lib/json(_\w+)?\.[ch]",
     r"openssl/.*": r"common/lib/crypto(_\w+)?\.[ch]",
     r"fcgi.*\.h": r"common/lib/fcgi(_\w+)?\.[ch]",
+    r"hiredis/.*": r"common/lib/redis(_\w+)?\.[ch]",
 }
 BANNED = r"\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atoll|gets|system|popen|alloca|goto)\b"
 MEMORY = r"\b(malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|vasprintf)\s*\("

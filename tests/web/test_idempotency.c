@@ -4,6 +4,9 @@
 #include "notes.h"
 #include "web/idempotency.h"
 
+#define SECRET_KEY "HOOKSWITCH_SECRET_KEY=k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#define OTHER_SECRET_KEY "HOOKSWITCH_SECRET_KEY=k2:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
+
 static struct child a;
 
 static void
@@ -137,6 +140,56 @@ a_refusal_under_a_key_undoes_what_was_done(void **state)
 	assert_int_equal(strtol(strpbrk(a.body, "0123456789"), NULL, 10), before + 1);
 }
 
+static const struct route secret_routes[] = {
+	{ POST, "/notes", NOTES_WRITE, FIELDS(note_add_fields), run_query, 201, "note_add", "x",
+	    .flags = ROUTE_SECRET },
+};
+
+static const struct server secrets = { "secrets", secret_routes, COUNT(secret_routes) };
+
+static void
+ask_secret(const char *key)
+{
+	child_run(&secrets, NULL,
+	    ASK("REQUEST_METHOD=POST", "REQUEST_URI=/notes", "CONTENT_TYPE=application/json",
+		"CONTENT_LENGTH=17", WITH_KEY, "HTTP_IDEMPOTENCY_KEY=five", key),
+	    "{\"text\":\"secret\"}", &a);
+}
+
+static void
+an_answer_that_holds_a_secret_is_stored_sealed(void **state)
+{
+	static const char *const sealed =
+	    "do $$ begin if not exists (select from public.kept where key = 'five' and body"
+	    " like 'sealed:%') then raise exception 'plain'; end if; end $$";
+	char first[200];
+
+	(void)state;
+	DATABASE_OR_SKIP();
+	ask_secret(SECRET_KEY);
+	assert_int_equal(a.status, 201);
+	assert_non_null(strstr(a.body, "\"text\": \"secret\""));
+	snprintf(first, sizeof(first), "%s", a.body);
+	assert_int_equal(database_run(database_url, &sealed, 1), 0);
+	ask_secret(SECRET_KEY);
+	assert_int_equal(a.status, 201);
+	assert_true(child_has(&a, "Idempotent-Replayed: true\r\n"));
+	assert_string_equal(a.body, first);
+}
+
+static void
+a_sealed_answer_needs_its_key(void **state)
+{
+	(void)state;
+	DATABASE_OR_SKIP();
+	ask_secret(OTHER_SECRET_KEY);
+	assert_int_equal(a.status, 500);
+	assert_null(strstr(a.text, "secret\""));
+	assert_false(child_has(&a, "Idempotent-Replayed"));
+	child_run(&secrets, NULL, ASK("HOOKSWITCH_SECRET_KEY="), "", &a);
+	assert_int_not_equal(a.exit, 0);
+}
+
 int
 main(void)
 {
@@ -147,6 +200,8 @@ main(void)
 		cmocka_unit_test(another_request_with_the_key_is_refused),
 		cmocka_unit_test(refusals_are_computed_again),
 		cmocka_unit_test(a_refusal_under_a_key_undoes_what_was_done),
+		cmocka_unit_test(an_answer_that_holds_a_secret_is_stored_sealed),
+		cmocka_unit_test(a_sealed_answer_needs_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, database_open, database_close);
