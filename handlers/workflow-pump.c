@@ -8,13 +8,16 @@
  */
 #include "base/settings.h"
 #include "lib/seal.h"
+#include "peers/mail.h"
 #include "web/server.h"
+#include "work/flow_mail.h"
+#include "work/flow_organization.h"
 #include "work/run.h"
 
 #include <stdlib.h>
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
-static const struct workflow *const workflows[] = { NULL };
+static const struct workflow *const workflows[] = { &flow_mail, &flow_organization, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 
@@ -106,7 +109,7 @@ run_once(int argc, char *argv[], int *ret)
 static int
 check_settings(void)
 {
-	return seal_ready();
+	return seal_ready() == 0 ? mail_ready() : -1;
 }
 
 static const int needs[] = { SET_DATABASE_URL, SET_HOOKSWITCH_SECRET_KEY, -1 };

@@ -26,6 +26,7 @@ import pytest
 
 import stack_process as process
 from stack_client import Client, sign_token, user_claims
+from stack_mail import Mails
 from stack_process import wait_until
 from stack_rows import HERE, Rows, summary_of
 
@@ -62,7 +63,7 @@ def render(template, **values):
                           text=True).stdout
 
 
-class Stack(Rows):
+class Stack(Rows, Mails):
     """All of it.  settings: more lines of the settings file, None takes one out; build: another build's folder;
     keeper: a multiwatch starts a program again when it dies; sandbox: settings of the sandbox."""
 
@@ -77,7 +78,7 @@ class Stack(Rows):
         self.run.mkdir(mode=0o700, exist_ok=True)
         self.conf, self.port = self.folder / "hookswitch.conf", free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.keys = {kind: "key-" + secrets.token_hex(8) for kind in ("vapi", "synthflow")}
+        self.keys = {kind: "key-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "resend")}
         self.secrets = {kind: "secret-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "internal", "jwt")}
         self.programs, self.pumps, self.nginx, self.wrap, self.sandbox = {}, [], None, None, None
         self.more_settings, self.number_at, self.unclean = dict(settings or {}), 0, []
@@ -140,6 +141,7 @@ class Stack(Rows):
         self.sandbox.reset(**{
             "durations": DURATIONS, "first_event_delay": 0.005, "backoff_scale": 0.05,
             "vapi_keys": [self.keys["vapi"]], "synthflow_keys": [self.keys["synthflow"]],
+            "resend_keys": [self.keys["resend"]],
             "synthflow_webhook_secret": self.secrets["synthflow"], **self.sandbox_settings, **settings})
 
     def settings_write(self, **more):
@@ -151,7 +153,10 @@ class Stack(Rows):
             "HOOKSWITCH_JWT_SECRET": self.secrets["jwt"], "HOOKSWITCH_INTERNAL_TOKEN": self.secrets["internal"],
             "API_URL": self.url, "VAPI_BASE_URL": self.sandbox.vapi_url,
             "VAPI_WEBHOOK_SECRET": self.secrets["vapi"], "SYNTHFLOW_BASE_URL": self.sandbox.synthflow_url,
-            "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50, **GENEROUS,
+            "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50,
+            "RESEND_BASE_URL": self.sandbox.resend_url, "RESEND_API_KEY": self.keys["resend"],
+            "MAIL_FROM": "Hookswitch <no-reply@example.com>",
+            "HOOKSWITCH_PASSWORD_COST": 4, **GENEROUS,
             **self.more_settings}
         self.conf.write_text("".join(f"{name}={value}\n" for name, value in values.items() if value is not None))
 

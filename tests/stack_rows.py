@@ -75,6 +75,10 @@ class Rows:
             db.execute("set local session_replication_role = replica")
             for table in self.tables:
                 db.execute(f"delete from public.{table}")
+            for table in ("sessions", "refresh_tokens", "one_time_tokens", "factors", "recovery_codes", "credentials",
+                          "throttles"):
+                db.execute(f"delete from hookswitch_auth.{table}")
+            db.execute("delete from auth.users")
 
     # ---- queries -----------------------------------------------------------
 

@@ -16,6 +16,8 @@
 #include <string.h>
 
 enum { FETCH_MEMORY = 64 * 1024, FDS_MAX = 16, ONE_WAIT_MS = 1000 };
+/* Mails under way at once: each has a thread, and a connection to the one mail server. */
+enum { MAILS_MAX = 8 };
 
 /* ---- beginning and end -------------------------------------------------- */
 
@@ -74,7 +76,9 @@ free_list(struct fetch *f, struct transfer *t)
 {
 	for (struct transfer *next; t; t = next) {
 		next = t->next;
-		if (t->running)
+		if (t->running && t->mail.wanted)
+			mail_join(t);
+		else if (t->running)
 			curl_multi_remove_handle(f->multi, t->easy);
 		transfer_free(t);
 	}
@@ -132,6 +136,7 @@ unlink_running(struct fetch *f, struct transfer *t)
 	*p = t->next;
 	t->running = false;
 	f->nrunning--;
+	f->nmails -= t->mail.wanted;
 }
 
 /* ---- moving along ------------------------------------------------------- */
@@ -141,6 +146,14 @@ finish(struct fetch *f, struct transfer *t, CURLcode code)
 {
 	transfer_conclude(t, code);
 	push(&f->done, t);
+}
+
+static int
+begin(struct fetch *f, struct transfer *t)
+{
+	if (t->mail.wanted)
+		return mail_start(t, f->multi);
+	return curl_multi_add_handle(f->multi, t->easy) == CURLM_OK ? 0 : -1;
 }
 
 /* The time in the queue counts: who asked waits for all of it. */
@@ -154,7 +167,7 @@ start(struct fetch *f, struct transfer *t)
 		return;
 	}
 	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)left);
-	if (curl_multi_add_handle(f->multi, t->easy) != CURLM_OK) {
+	if (begin(f, t)) {
 		finish(f, t, CURLE_FAILED_INIT);
 		return;
 	}
@@ -162,15 +175,23 @@ start(struct fetch *f, struct transfer *t)
 	t->next = f->running;
 	f->running = t;
 	f->nrunning++;
+	f->nmails += t->mail.wanted;
 }
 
+/* Mails that find no room do not hold up what came after them. */
 static void
 start_waiting(struct fetch *f)
 {
+	struct queue all = f->waiting;
 	struct transfer *t;
 
-	while (f->nrunning < f->max && (t = pop(&f->waiting)))
-		start(f, t);
+	f->waiting = (struct queue){ NULL, NULL };
+	while ((t = pop(&all))) {
+		if (f->nrunning < f->max && (!t->mail.wanted || f->nmails < MAILS_MAX))
+			start(f, t);
+		else
+			push(&f->waiting, t);
+	}
 }
 
 /* Those that waited past their time are finished where they stand: the queue is in the order of
@@ -188,6 +209,20 @@ expire_waiting(struct fetch *f)
 			finish(f, t, CURLE_OPERATION_TIMEDOUT);
 		else
 			push(&f->waiting, t);
+	}
+}
+
+static void
+finish_mails(struct fetch *f)
+{
+	struct transfer *next;
+
+	for (struct transfer *t = f->nmails ? f->running : NULL; t; t = next) {
+		next = t->next;
+		if (!t->mail.wanted || !mail_over(t))
+			continue;
+		unlink_running(f, t);
+		finish(f, t, mail_join(t));
 	}
 }
 
@@ -209,6 +244,7 @@ fetch_step(struct fetch *f)
 		unlink_running(f, t);
 		finish(f, t, code);
 	}
+	finish_mails(f);
 	expire_waiting(f);
 	if (f->waiting.first && f->nrunning < f->max) {
 		start_waiting(f);

@@ -1,6 +1,6 @@
 /*
  * fetch.h - libcurl, wrapped: many requests at once with deadlines, size limits and connection
- * reuse.
+ * reuse; and mails over SMTP, eight at once.
  *
  * One struct fetch belongs to one thread.  It follows no redirects, decodes nothing, uses no proxy
  * of the environment, and never sends a request twice (but a GET or HEAD that met a kept connection
@@ -15,28 +15,41 @@ struct fetch;
 
 enum fetch_outcome {
 	FETCH_ANSWERED, /* a whole answer with a status */
-	FETCH_NOT_SENT, /* failed before the first byte of the request was sent: name, connect, TLS
-			 */
+	FETCH_NOT_SENT, /* failed before the first byte of the request was sent: name, connect, TLS;
+			   of a mail: before all of it was */
 	FETCH_LOST,     /* something was sent and no whole answer came: time-out, reset, cut off */
 	FETCH_TOO_LARGE /* the answer was longer than allowed; status is set */
 };
 
+/* What a mail needs besides its text.  Addresses are plain: a@b. */
+struct fetch_mail {
+	const char *from;
+	const char *to;
+	const char *user; /* NULL: the server asks for none */
+	const char *password;
+	const char *ca_file; /* whom the server's certificate must be from; NULL: the system's */
+	bool starttls;       /* smtp://: not without TLS */
+};
+
 struct fetch_request {
-	const char *method; /* "GET", "POST", ... */
-	const char *url;
+	const char *method; /* "GET", "POST", ...; of no meaning for a mail */
+	const char *url;    /* http(s)://...; with mail: smtp(s)://host:port/name-to-greet-with */
 	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
 	struct span body;           /* copied */
 	int timeout_ms;             /* for all of it, from fetch_add on */
 	int connect_ms;             /* for the connection alone; 0: 5000 */
 	size_t max_bytes;           /* of the answer's body; 0: 2 MiB */
 	bool https_only;
+	/* SMTP: body is the message, its lines ended by CRLF; headers are not for it.  NULL: HTTP.
+	 */
+	const struct fetch_mail *mail;
 	void *tag; /* given back with the answer */
 };
 
 struct fetch_answer {
 	enum fetch_outcome outcome;
-	int status;           /* 0 when none came */
-	struct span body;     /* what came of it; NUL-terminated */
+	int status;           /* 0 when none came; of a mail: SMTP's, of the last reply */
+	struct span body;     /* what came of it; NUL-terminated; of a mail: the last reply */
 	const char *type;     /* Content-Type, "" when none */
 	int64_t retry_after;  /* seconds from Retry-After (number or date) or X-RateLimit-Reset; -1:
 				 none */

@@ -1,7 +1,8 @@
 /*
  * fetch_private.h - one request of lib/fetch on its way.  Only lib/fetch*.c may include it.
  *
- * fetch_transfer.c knows a request and its answer; fetch.c moves many of them along.
+ * fetch_transfer.c knows a request and its answer, fetch_mail.c a mail; fetch.c moves many of them
+ * along.
  */
 #ifndef LIB_FETCH_PRIVATE_H
 #define LIB_FETCH_PRIVATE_H
@@ -11,6 +12,23 @@
 #include "lib/fetch.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A mail on its way: see fetch_mail.c. */
+struct mailing {
+	bool wanted; /* the transfer is a mail */
+	struct curl_slist *to;
+	struct text message;
+	size_t given; /* bytes of it that libcurl has taken */
+	bool ended;   /* the last reply is whole */
+	bool replied; /* the server said something after all of it */
+	pthread_t thread;
+	CURLM *wake;
+	CURLcode code;
+	_Atomic bool over;
+	_Atomic bool abandoned;
+};
 
 struct transfer {
 	struct transfer *next;
@@ -26,6 +44,7 @@ struct transfer {
 	int64_t began;
 	int64_t deadline;
 	struct fetch_answer answer;
+	struct mailing mail;
 };
 
 struct queue {
@@ -39,6 +58,7 @@ struct fetch {
 	CURLSH *share; /* TLS sessions, so that a new connection to a known host is cheaper */
 	int max;
 	int nrunning;
+	int nmails; /* of those that run */
 	int live;
 	struct queue waiting;
 	struct queue done;
@@ -55,5 +75,17 @@ void transfer_free(struct transfer *t);
 int transfer_prepare(struct transfer *t, const struct fetch_request *r, CURLSH *share);
 /* transfer_conclude: fills t->answer from what came of it. */
 void transfer_conclude(struct transfer *t, CURLcode code);
+
+/* mail_prepare: makes t this mail.  -1 with errno.  mail_forget: before t becomes another one. */
+int mail_prepare(struct transfer *t, const struct fetch_request *r);
+void mail_forget(struct transfer *t);
+/* mail_start: sends it in a thread of its own, which wakes the multi handle at its end; -1 when
+ * there can be none.  mail_over: whether that was.  mail_join: waits for it, at once when it is
+ * over; else it is given up. */
+int mail_start(struct transfer *t, CURLM *wake);
+bool mail_over(struct transfer *t);
+CURLcode mail_join(struct transfer *t);
+/* mail_outcome: what an end of libcurl means for the mail. */
+enum fetch_outcome mail_outcome(const struct transfer *t, CURLcode code);
 
 #endif

@@ -45,6 +45,7 @@ transfer_free(struct transfer *t)
 {
 	if (!t)
 		return;
+	mail_forget(t);
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->headers);
 	text_clear(&t->body);
@@ -97,9 +98,11 @@ static bool
 is_url(const struct fetch_request *r)
 {
 	const char *s = r->url;
-	bool https = s && strncasecmp(s, "https://", 8) == 0;
+	const char *plain = r->mail ? "smtp://" : "http://",
+		   *tls = r->mail ? "smtps://" : "https://";
+	bool safe = s && strncasecmp(s, tls, strlen(tls)) == 0;
 
-	if (!https && (r->https_only || !s || strncasecmp(s, "http://", 7) != 0))
+	if (!safe && (r->https_only || !s || strncasecmp(s, plain, strlen(plain)) != 0))
 		return false;
 	for (; *s; s++) {
 		if ((unsigned char)*s <= ' ' || *s == 0x7f)
@@ -188,23 +191,31 @@ set_manners(struct transfer *t, const struct fetch_request *r, CURLSH *share)
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 }
 
-static void
+/* -1 when there is no handle for the next one. */
+static int
 forget_last(struct transfer *t)
 {
-	curl_easy_reset(t->easy);
+	mail_forget(t);
+	if (t->easy)
+		curl_easy_reset(t->easy);
+	else
+		t->easy = curl_easy_init();
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
 	text_clear(&t->body);
 	mem_reset(t->own);
 	t->too_large = false;
 	t->sends = 0;
+	errno = ENOMEM;
+	return t->easy ? 0 : -1;
 }
 
 int
 transfer_prepare(struct transfer *t, const struct fetch_request *r, CURLSH *share)
 {
-	forget_last(t);
-	if (!is_url(r) || !r->method || r->timeout_ms <= 0) {
+	if (forget_last(t))
+		return -1;
+	if (!is_url(r) || (!r->mail && !r->method) || r->timeout_ms <= 0) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -217,6 +228,8 @@ transfer_prepare(struct transfer *t, const struct fetch_request *r, CURLSH *shar
 		errno = ENOMEM;
 		return -1;
 	}
+	if (r->mail)
+		return mail_prepare(t, r);
 	return add_headers(t, r) || set_method(t, r) ? -1 : 0;
 }
 
@@ -269,6 +282,8 @@ read_retry_after(struct transfer *t)
 static enum fetch_outcome
 outcome_of(const struct transfer *t, CURLcode code)
 {
+	if (t->mail.wanted)
+		return mail_outcome(t, code);
 	if (t->too_large)
 		return FETCH_TOO_LARGE;
 	if (code == CURLE_OK && t->answer.status > 0)
@@ -286,7 +301,8 @@ words_of(const struct transfer *t, CURLcode code)
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return "the kept connection was closed; it may not be sent twice";
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return t->sends > 0 ? "no whole answer in time" : "no connection in time";
+		return t->answer.outcome == FETCH_LOST ? "no whole answer in time" :
+							 "no connection in time";
 	return curl_easy_strerror(code);
 }
 
@@ -294,6 +310,7 @@ void
 transfer_conclude(struct transfer *t, CURLcode code)
 {
 	struct fetch_answer *a = &t->answer;
+	bool http = !t->mail.wanted;
 	const char *type, *location;
 	long status = 0;
 
@@ -302,10 +319,10 @@ transfer_conclude(struct transfer *t, CURLcode code)
 	a->outcome = outcome_of(t, code);
 	a->why = words_of(t, code);
 	a->body = (struct span){ text_str(&t->body), t->body.len };
-	type = header_of(t, "Content-Type");
-	location = header_of(t, "Location");
+	type = http ? header_of(t, "Content-Type") : NULL;
+	location = http ? header_of(t, "Location") : NULL;
 	a->type = type ? type : "";
 	a->location = location ? location : "";
-	a->retry_after = read_retry_after(t);
+	a->retry_after = http ? read_retry_after(t) : -1;
 	a->ms = clock_steady_ms() - t->began;
 }

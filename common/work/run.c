@@ -57,7 +57,11 @@ tables_make(struct work *w)
 			return -1;
 		}
 		w->tables[i] = table_json(w->mem, w->workflows[i]);
-		text_puts(&names, i > 0 ? "," : "");
+		if (w->workflows[i]->ready && !w->workflows[i]->ready()) {
+			w->unready = w->workflows[i]->name;
+			continue;
+		}
+		text_puts(&names, names.len > 1 ? "," : "");
 		text_json(&names, w->workflows[i]->name);
 	}
 	text_putc(&names, '}');
@@ -245,10 +249,12 @@ turn_round(struct work *w, struct plan *p)
 /* ---- a turn ------------------------------------------------------------------ */
 
 static const char *
-turn_note(const struct work *w)
+turn_note(struct work *w)
 {
 	if (w->counts.failures > 0)
 		return "The database did not answer as it should; see the log.";
+	if (w->unready)
+		return mem_printf(w->turn, "Runs of %s wait for settings.", w->unready);
 	return w->counts.claimed > 0 ? "Runs were worked on." : "No runs were due.";
 }
 

@@ -31,7 +31,8 @@ struct work {
 	const struct workflow *const *workflows; /* ended by NULL */
 	size_t nworkflows;
 	struct mem *mem;     /* as long as the engine */
-	const char *names;   /* of the workflows, as an SQL array */
+	const char *names;   /* of the workflows that are ready, as an SQL array */
+	const char *unready; /* one that is not; NULL: none */
 	const char **tables; /* each workflow's steps as JSON, for SQL */
 	struct work_counts counts;
 	struct work_counts counted; /* what of them is written down already */

@@ -92,6 +92,9 @@ struct workflow {
 	const char *cron;     /* five fields, UTC; NULL: no schedule of its own */
 	enum missed missed;
 	const char *doc; /* one sentence */
+	/* Whether its settings are there, when the program starts; else its runs wait.  NULL: it
+	 * needs none. */
+	bool (*ready)(void);
 };
 
 #endif

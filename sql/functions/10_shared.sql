@@ -30,7 +30,8 @@ begin
 end
 $$;
 
--- The organization that p_user acts for: the wished one if he is a member, else (without a wish) his default, else his personal one.
+-- The organization that p_user acts for: the wished one if he is a member, else (without a wish) his default, else his personal one; one
+-- that is deleted and could still be restored only where there is no other.
 create or replace function public.organization_of_user(p_user uuid, p_wish uuid) returns uuid
     language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -42,7 +43,7 @@ begin
      where m.user_id = p_user
        and o.status <> 'disabled'
        and (p_wish is null or m.organization_id = p_wish)
-     order by m.is_default desc, (o.personal_of = p_user) desc nulls last, m.created_at, m.organization_id
+     order by o.deleted_after is not null, m.is_default desc, (o.personal_of = p_user) desc nulls last, m.created_at, m.organization_id
      limit 1;
     return v_found;
 end

@@ -1,13 +1,5 @@
 -- 20_identity.sql - who is asking, established once for each request; Idempotency-Key.
 
--- Whether a verified token is refused all the same: null: no; else session_revoked or account_inactive.
-create or replace function public.token_refused(p_claims jsonb) returns text
-    language plpgsql stable set search_path = '' as $$
-begin
-    return case when p_claims is null then 'session_revoked' end;
-end
-$$;
-
 -- From verified claims.  p_organization: the path's or the header's wish; p_scope: what the route asks of a member's role; null: it asks for
 -- a person only, and then the organization that no path names is whichever there is.
 create or replace function public.request_identity_token(p_claims jsonb, p_organization text, p_scope text)
@@ -17,9 +9,11 @@ declare
     v_user uuid := nullif(p_claims ->> 'sub', '')::uuid;
     v_wish uuid := public.uuid_or_null(coalesce(nullif(p_organization, ''), nullif(p_claims -> 'app_metadata' ->> 'organization_id', '')));
     v_service boolean := coalesce(p_claims ->> 'role' = 'service_role', false);
+    -- person:half: it asks for a person, who need not have shown his second factor yet.
+    v_person boolean := p_scope is null or p_scope = 'person:half';
     v_found uuid;
 begin
-    perform public.token_accept(p_claims, p_scope is null);
+    perform public.token_accept(p_claims, v_person, p_scope = 'person:half');
     if nullif(p_organization, '') is not null and v_wish is null then
         raise exception 'organization_not_found' using errcode = 'PT404';
     end if;
@@ -30,7 +24,7 @@ begin
         select o.id into v_found from public.organizations o where o.id = v_wish;
     else
         v_found := public.organization_of_user(v_user, v_wish);
-        if v_found is null and p_scope is null and nullif(p_organization, '') is null then
+        if v_found is null and v_person and nullif(p_organization, '') is null then
             v_wish := null;
             v_found := public.organization_of_user(v_user, null);
         end if;
@@ -38,7 +32,7 @@ begin
             v_found := public.organization_personal(v_user, p_claims);
         end if;
     end if;
-    if v_found is null and (p_scope is not null or v_wish is not null) then
+    if v_found is null and (not v_person or v_wish is not null) then
         perform from public.organizations o join public.organization_members m on m.organization_id = o.id
           where o.id = v_wish and m.user_id = v_user and o.status = 'disabled';
         if found then
@@ -46,7 +40,7 @@ begin
         end if;
         raise exception 'organization_not_found' using errcode = 'PT404';
     end if;
-    if p_scope is not null and not v_service then
+    if not v_person and not v_service then
         perform public.role_check(v_found, v_user, p_scope);
     end if;
     return query select p_claims::text, v_found, v_user;
@@ -54,13 +48,17 @@ end
 $$;
 
 -- p_person: the route is for people.  The service key of an application is nobody.
-create or replace function public.token_accept(p_claims jsonb, p_person boolean) returns void
+create or replace function public.token_accept(p_claims jsonb, p_person boolean, p_half boolean default false) returns void
     language plpgsql stable set search_path = '' as $$
 declare
     v_why text := public.token_refused(p_claims);
 begin
     if v_why = 'account_inactive' then
         raise exception 'account_inactive' using errcode = 'PT403';
+    elsif v_why = 'totp_needed' then
+        if not coalesce(p_half, false) then
+            raise exception 'totp_needed' using errcode = 'PT403';
+        end if;
     elsif v_why is not null then
         raise exception 'session_revoked' using errcode = 'PT401';
     end if;
@@ -124,7 +122,8 @@ begin
     on conflict (personal_of) do nothing;
     select o.id into v_id from public.organizations o where o.personal_of = p_user and o.status <> 'disabled';
     insert into public.organization_members (organization_id, user_id, role, is_default)
-    select v_id, p_user, 'owner', true where v_id is not null
+    select v_id, p_user, 'owner', not exists (select from public.organization_members m where m.user_id = p_user and m.is_default)
+     where v_id is not null
     on conflict do nothing;
     insert into public.user_profiles (id, email, status) values (p_user, p_claims ->> 'email', 'active') on conflict (id) do nothing;
     return v_id;

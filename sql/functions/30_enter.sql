@@ -52,6 +52,11 @@ begin
             coalesce(nullif(p_call -> 'metadata', 'null'), '{}'), coalesce((p_call ->> 'priority')::integer, 5),
             coalesce((p_call ->> 'max_attempts')::integer, 3))
     returning id into v_id;
+    -- Asked only now: the row above holds off a deletion of the organization, which else cancels what waits (organization_delete).
+    perform from public.organizations o where o.id = p_organization and o.deleted_after is null;
+    if not found then
+        raise exception 'organization_inactive' using errcode = 'PT403', detail = 'The organization is deleted.';
+    end if;
     return v_id;
 end
 $$;

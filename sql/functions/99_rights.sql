@@ -40,3 +40,16 @@ grant execute on function public.touch_updated_at(), public.check_state_move() t
 grant execute on function public.provider_fill(), public.provider_keep(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),
     public.call_route(uuid, uuid) to service_role, hookswitch_operator;
 grant execute on function api.schema_version() to hookswitch_webhook;
+
+-- Organizations: each says again whose rows they are (organization_here, organization_lock) or takes only the asker's own.
+grant execute on function public.organization_here(uuid), public.organization_view(public.organizations, text, boolean),
+    public.organization_view_of(uuid), public.organizations_mine(text, integer), public.organization_create(text, jsonb),
+    public.organization_update(uuid, jsonb), public.organization_default(uuid, boolean), public.organization_delete(uuid),
+    public.organization_restore(uuid), public.person_needed(), public.members_page(uuid, text, integer),
+    public.member_view_of(uuid, uuid), public.member_role_set(uuid, uuid, text), public.member_remove(uuid, uuid),
+    public.invitation_view(public.organization_invitations), public.invitation_make(uuid, text, text), public.invitation_resend(uuid, uuid),
+    public.invitation_revoke(uuid, uuid), public.invitation_accept(uuid), public.api_keys_page(uuid, text, integer),
+    public.api_key_view_of(uuid, uuid), public.api_key_make(uuid, text, jsonb, timestamptz, text, text),
+    public.api_key_rotate(uuid, uuid, integer, timestamptz, text, text), public.api_key_revoke(uuid, uuid),
+    public.audit_filter(text, uuid, text, uuid, timestamptz, timestamptz), public.audit_rows(jsonb, text, integer),
+    public.audit_view(public.audit_log), public.audit_csv(public.audit_log), public.csv_field(text) to hookswitch_api;

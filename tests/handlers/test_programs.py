@@ -31,7 +31,7 @@ def told(stack, name, *arguments, env, deadline=60):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_wrong_setting_is_named_and_the_program_does_not_serve(stack, name):
     good = {"DATABASE_URL": stack.url_of("hookswitch_app"), "HOOKSWITCH_SECRET_KEY": GOOD_KEY,
-            "HOOKSWITCH_JWT_SECRET": "x" * 40}
+            "HOOKSWITCH_JWT_SECRET": "x" * 40, "API_URL": "http://api.example.com"}
     assert told(stack, name, "--check", env=good)[0] == 0
     for setting, value in [("HOOKSWITCH_THREADS", "many"), ("HOOKSWITCH_THREADS", "0"), ("HOOKSWITCH_THREADS", "65"),
                            ("HOOKSWITCH_DB_CONNECTIONS", ""), ("HOOKSWITCH_DB_PREPARE", "perhaps"),
@@ -45,7 +45,7 @@ def test_a_wrong_setting_is_named_and_the_program_does_not_serve(stack, name):
     if name == "calls":
         status, words = told(stack, name, env={k: v for k, v in good.items() if "JWT" not in k})
         assert status == 1 and "HOOKSWITCH_JWT_SECRET" in words
-    if name in ("queue-pump", "workflow-pump", "vapi-webhook", "synthflow-webhook"):
+    if name in ("auth", "queue-pump", "workflow-pump", "vapi-webhook", "synthflow-webhook"):
         for key in ("", "x", "test:short", "test:" + "!" * 44, ":" + "A" * 44):
             status, words = told(stack, name, env={**good, "HOOKSWITCH_SECRET_KEY": key})
             assert status == 1 and "HOOKSWITCH_SECRET_KEY" in words, (key, words)
@@ -301,7 +301,21 @@ def requests_for(stack, alice):
         signed = synthflow_signature(stack.secrets["synthflow"], f"c{n}" if n % 5 else "wrong")
         return hooks.send("synthflow", alice.organization, {"call": {"call_id": f"c{n}", "status": "completed"}}, signed)
 
-    return {"calls": calls, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
+    def auth(who, n):
+        ann = {"email": f"ann{n % 7}@example.com", "password": "correct horse"}
+        return [lambda: who.ask("POST", "/api/v1/auth/signup", ann), lambda: who.ask("POST", "/api/v1/auth/signin", ann),
+                lambda: who.ask("POST", "/api/v1/auth/refresh", {"refresh_token": f"t{n}"}), lambda: who.ask("GET", "/api/v1/auth/me"),
+                lambda: who.ask("POST", "/api/v1/auth/totp", {"password": "x"}, headers={"Idempotency-Key": f"k{n}"}),
+                lambda: who.ask("PATCH", "/api/v1/auth/me", {"preferences": {"n": "x" * (n % 3000)}})][n % 6]()
+
+    def organizations(who, n):
+        path = f"/api/v1/organizations/{alice.organization}"
+        return [lambda: who.ask("GET", path), lambda: who.ask("PATCH", path, {"name": f"N{n}", "settings": {"max_concurrent_calls": n}}),
+                lambda: who.ask("GET", f"{path}/audit-log/export?format=csv"), lambda: who.ask("POST", f"{path}/members", {"role": n}),
+                lambda: who.ask("POST", f"{path}/api-keys", {"name": "x", "scopes": ["*"]}, headers={"Idempotency-Key": f"k{n % 50}"}),
+                lambda: who.ask("POST", "/api/v1/organizations/invitations/accept", {"token": "x" * n})][n % 6]()
+
+    return {"auth": auth, "calls": calls, "organizations": organizations, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
                 "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),
@@ -313,7 +327,7 @@ def hammer(stack, alice, name, begin, n):
     work = requests_for(stack, alice)[name]
 
     def some(place):
-        who = alice.with_headers() if name == "calls" else stack.anybody()
+        who = alice.with_headers() if name in ("calls", "organizations") else stack.anybody()
         return [work(who, begin + i).status_code for i in range(place, n, 4)]
 
     with ThreadPoolExecutor(4) as pool:

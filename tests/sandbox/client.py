@@ -15,6 +15,7 @@ class Sandbox:
         self.url = url.rstrip("/")
         self.vapi_url = self.url + "/vapi"
         self.synthflow_url = self.url + "/synthflow/v2"
+        self.resend_url = self.url + "/resend"
         self.http = requests.Session()
         self.http.trust_env = False
 
@@ -54,6 +55,15 @@ class Sandbox:
     def calls(self, **match):
         """All calls, or those where e.g. provider="vapi"."""
         return self._ask("GET", "calls", params=match)
+
+    def mails(self, to=None, **match):
+        """All mails that were taken, by Resend or by SMTP, or those to somebody, e.g. via="smtp"."""
+        return self._ask("GET", "mails", params={**match, **({"to": to} if to else {})})
+
+    def smtp_url(self, scheme="smtp", user=""):
+        """Where mails are taken by SMTP; smtps needs --smtp-tls."""
+        port = self.health()["smtp_port" if scheme == "smtp" else "smtps_port"]
+        return f"{scheme}://{user}{'@' if user else ''}127.0.0.1:{port}"
 
     def webhooks(self, **match):
         """All deliveries, or those where e.g. type="end-of-call-report"."""

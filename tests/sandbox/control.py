@@ -25,7 +25,8 @@ class Control:
                 web.get(at + "settings", self.settings), web.post(at + "settings", self.set),
                 web.get(at + "rules", self.rules), web.post(at + "rules", self.add),
                 web.delete(at + "rules", self.clear), web.get(at + "dials", self.dials),
-                web.get(at + "calls", self.calls), web.get(at + "webhooks", self.webhooks),
+                web.get(at + "calls", self.calls), web.get(at + "mails", self.mails),
+                web.get(at + "webhooks", self.webhooks),
                 web.post(at + "webhooks/resend", self.resend), web.post(at + "idle", self.idle)]
 
     async def health(self, request):
@@ -33,7 +34,8 @@ class Control:
         return json_response(200, {
             "status": "ok", "seconds": round(time.time() - self.began, 3),
             "calls": len(self.state.calls), "live": self.state.counters.live,
-            "unfinished": self.state.unfinished, "webhooks_pending": self.sender.pending})
+            "unfinished": self.state.unfinished, "webhooks_pending": self.sender.pending,
+            "mails": len(self.state.mails), **self.state.ports})
 
     async def reset(self, request):
         """Forget everything; the body, if any, is the settings that differ from the start."""
@@ -85,6 +87,13 @@ class Control:
         """All calls, oldest first; narrowed by provider, number, status, assignment_id."""
         keep = [c.summary() for c in self.state.calls.values()]
         return json_response(200, _narrow(keep, request.query))
+
+    async def mails(self, request):
+        """All mails that somebody has taken, oldest first; narrowed by to, via, subject, key."""
+        to = request.query.get("to")
+        rest = {k: v for k, v in request.query.items() if k != "to"}
+        return json_response(200, _narrow([m for m in self.state.mails
+                                           if to is None or to in m["to"]], rest))
 
     async def webhooks(self, request):
         """All deliveries, oldest first; narrowed by any of their keys."""

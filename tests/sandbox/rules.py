@@ -8,9 +8,11 @@ import re
 
 import outcomes
 
-PROVIDERS = {"vapi", "synthflow"}
+PROVIDERS = {"vapi", "synthflow", "resend", "smtp"}
 OPERATIONS = {"create", "list", "get", "update", "delete", "recording", "control", "assistants",
               "webhook"}
+# What of a mail by SMTP may be misanswered; "create" is its end.
+SMTP = {"connect", "ehlo", "auth", "mail", "rcpt", "data", "create"}
 MATCH = {"provider", "operation", "number", "number_regex", "type", "nth", "times",
          "probability", "seed"}
 ANSWERS = {"hang", "reset", "cut", "cut-complete", "huge", "html", "array", "number-id",
@@ -19,6 +21,7 @@ LIMITS = {"blocked", "blocked-ended", "ended", "400", "429"}
 CALL_KEYS = {"concurrency", "outcome", "end_reason", "end_status", "end_call_reason", "statuses",
              "durations", "talk_seconds", "stuck", "list_lag", "get_lag", "early", "extra"}
 ANSWER_KEYS = {"status", "body", "headers", "answer", "accept", "size", "delay", "delay_after"}
+MAIL_KEYS = {"status", "body", "answer", "accept", "delay"}
 WEBHOOK_KEYS = {"lose", "copies", "order", "delay", "only", "sign", "corrupt"}
 ONE_OF = {"answer": ANSWERS, "concurrency": LIMITS, "outcome": set(outcomes.OUTCOMES),
           "only": {"report", "status"}, "sign": {"none", "wrong"},
@@ -49,8 +52,9 @@ def _check_values(act):
             raise Invalid(f"action.{key} must be a number of seconds, not negative")
 
 
-def _check_action(operation, act):
-    allowed = WEBHOOK_KEYS if operation == "webhook" else ANSWER_KEYS | CALL_KEYS
+def _check_action(provider, operation, act):
+    allowed = (WEBHOOK_KEYS if operation == "webhook" else MAIL_KEYS if provider == "smtp"
+               else ANSWER_KEYS | CALL_KEYS)
     if not isinstance(act, dict) or not act:
         raise Invalid("action must be an object that is not empty")
     for key, value in act.items():
@@ -75,8 +79,9 @@ class Rule:
             raise Invalid(f"match.{sorted(unknown)[0]} is not known")
         self.operation = match.get("operation", "create")
         self.provider = match.get("provider")
-        if self.operation not in OPERATIONS:
-            raise Invalid(f"match.operation must be one of {sorted(OPERATIONS)}")
+        known = SMTP if self.provider == "smtp" else OPERATIONS
+        if self.operation not in known:
+            raise Invalid(f"match.operation must be one of {sorted(known)}")
         if self.provider is not None and self.provider not in PROVIDERS:
             raise Invalid(f"match.provider must be one of {sorted(PROVIDERS)}")
         self.given = given
@@ -89,7 +94,7 @@ class Rule:
         self.random = random.Random(match.get("seed", 0))
         self.action = given.get("action")
         self.met = self.fired = 0
-        _check_action(self.operation, self.action)
+        _check_action(self.provider, self.operation, self.action)
 
     def fits(self, provider, operation, number, kinds):
         """Whether the request is one that this rule is about."""

@@ -37,6 +37,12 @@ SETTINGS = {
     "synthflow_webhook_url": None,
     "synthflow_webhook_secret": "synthflow-sandbox-secret",
     "synthflow_signature_header": "Synthflow-Signature",
+    "resend_keys": [],
+    "resend_domains": [],
+    "resend_per_second": None,
+    "resend_per_day": None,
+    "smtp_user": None,
+    "smtp_password": None,
 }
 
 
@@ -155,6 +161,7 @@ class State:
     def __init__(self, settings):
         self.first_settings = merge_settings(SETTINGS, settings)
         self.released = asyncio.Event()
+        self.ports = {}
         self.clear()
 
     def clear(self):
@@ -166,7 +173,9 @@ class State:
         self.counters = Counters()
         self.calls = {}
         self.deliveries = deque(maxlen=100000)
-        self.starts = {"vapi": deque(), "synthflow": deque()}
+        self.starts = {"vapi": deque(), "synthflow": deque(), "resend": deque()}
+        self.mails = []
+        self.resend_keys = {}
         self.waiting = {"vapi": deque(), "synthflow": deque()}
         self.unfinished = 0
 
@@ -206,7 +215,7 @@ class State:
 
     def too_fast(self, provider):
         """Whether this start is one too many in this second; counts it if it is not."""
-        most = self.settings[provider + "_starts_per_second"]
+        most = self.settings[provider + ("_per_second" if provider == "resend" else "_starts_per_second")]
         starts, now = self.starts[provider], time.monotonic()
         while starts and now - starts[0] >= 1.0:
             starts.popleft()

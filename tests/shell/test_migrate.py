@@ -346,7 +346,7 @@ def test_what_a_user_made_himself_in_public_is_left_alone(database):
     database.migrate()
     assert (database.query(rights.replace("'own%'", "'own%' and proname <> 'own_after'")), database.query(table)) == before
     assert database.query("select proowner::regrole::text from pg_proc where proname = 'own_after'") == [(database.owner,)]
-    assert database.query("select count(*) from hookswitch.functions where signature like '%own%'") == [(0,)]
+    assert database.query("select count(*) from hookswitch.functions where signature like 'public.own%'") == [(0,)]
 
 
 def test_without_a_database_it_says_how_to_name_one():

@@ -39,6 +39,7 @@ select results_eq($$select machine, string_agg(from_state || '>' || to_state, ' 
     $$values ('call_assignments', 'absent>accepted accepted>ended leased>absent leased>refused leased>sent refused>accepted sent>accepted sent>ended sent>refused sent>unknown unknown>absent unknown>accepted unknown>ended unknown>refused'),
              ('call_queue', 'in-progress>canceled in-progress>completed in-progress>expired in-progress>failed in-progress>queued queued>canceled queued>expired queued>failed queued>in-progress'),
              ('calls', 'in-progress>canceled in-progress>completed in-progress>expired in-progress>failed in-progress>queued queued>canceled queued>completed queued>expired queued>failed queued>in-progress'),
+             ('organization_invitations', 'pending>accepted pending>expired pending>revoked'),
              ('workflow_runs', 'failed>canceled failed>ready ready>canceled ready>working waiting>canceled waiting>ready waiting>working working>canceled working>done working>failed working>ready working>waiting'),
              ('workflow_steps', 'answered>done answered>failed done>retry failed>answered failed>retry failed>unknown retry>answered retry>done retry>failed retry>sent sent>answered sent>done sent>failed sent>retry sent>unknown unknown>answered unknown>done unknown>failed unknown>retry unknown>sent')$$,
     'the allowed moves are these');
