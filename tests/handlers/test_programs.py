@@ -45,7 +45,7 @@ def test_a_wrong_setting_is_named_and_the_program_does_not_serve(stack, name):
     if name == "calls":
         status, words = told(stack, name, env={k: v for k, v in good.items() if "JWT" not in k})
         assert status == 1 and "HOOKSWITCH_JWT_SECRET" in words
-    if name in ("auth", "queue-pump", "workflow-pump", "vapi-webhook", "synthflow-webhook"):
+    if name in ("auth", "auth-v1", "queue-pump", "workflow-pump", "vapi-webhook", "synthflow-webhook"):
         for key in ("", "x", "test:short", "test:" + "!" * 44, ":" + "A" * 44):
             status, words = told(stack, name, env={**good, "HOOKSWITCH_SECRET_KEY": key})
             assert status == 1 and "HOOKSWITCH_SECRET_KEY" in words, (key, words)
@@ -315,7 +315,15 @@ def requests_for(stack, alice):
                 lambda: who.ask("POST", f"{path}/api-keys", {"name": "x", "scopes": ["*"]}, headers={"Idempotency-Key": f"k{n % 50}"}),
                 lambda: who.ask("POST", "/api/v1/organizations/invitations/accept", {"token": "x" * n})][n % 6]()
 
-    return {"auth": auth, "calls": calls, "organizations": organizations, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
+    def auth_v1(who, n):
+        ann = {"email": f"ann{n % 7}@example.com", "password": "correct horse"}
+        return [lambda: who.ask("POST", "/auth/v1/signup", ann), lambda: who.ask("POST", "/auth/v1/token?grant_type=password", ann),
+                lambda: who.ask("POST", "/auth/v1/token?grant_type=refresh_token", {"refresh_token": f"t{n}"}),
+                lambda: who.ask("GET", "/auth/v1/user"), lambda: who.ask("GET", "/auth/v1/verify?type=signup&token=x"),
+                lambda: who.ask("POST", "/auth/v1/otp", {**ann, "data": {"n": "x" * (n % 3000)}})][n % 6]()
+
+    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
+            "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
                 "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),
