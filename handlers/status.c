@@ -13,7 +13,7 @@
 enum { METRICS_MAX = 4 * 1024 * 1024 };
 
 /* The newest of sql/migrations: a database that lacks it is not ready for these programs. */
-#define NEWEST_MIGRATION "0013_organizations"
+#define NEWEST_MIGRATION "0014_isolation"
 
 /* ---- metrics: from SQL's JSON to Prometheus' text -------------------- */
 

@@ -49,6 +49,16 @@ begin
 end
 $$;
 
+-- Whether whoever asks may have something done to what belongs to p_organization: the API for its active organization alone, whatever ids
+-- it was given; our other roles, and functions that have checked by themselves, for any.
+create or replace function public.may_act_for(p_organization uuid) returns boolean
+    language plpgsql stable set search_path = '' as $$
+begin
+    return current_setting('role', true) is distinct from 'hookswitch_api'
+        or coalesce(p_organization = public.current_organization_id(), false);
+end
+$$;
+
 -- Runs at each step of each call: the look-up stands here and not in a function of its own, whose plan would be made anew each time.
 create or replace function public.check_state_move() returns trigger
     language plpgsql security definer set search_path = '' as $$

@@ -12,6 +12,9 @@ declare
     v_missing text;
     v_id uuid;
 begin
+    if not public.may_act_for(p_organization) then
+        raise exception 'organization_not_found' using errcode = 'PT404';
+    end if;
     if v_number is null or v_number !~ '^\+[1-9][0-9]{6,14}$' then
         perform public.refuse_field('number_invalid', 'recipient_number', 'A phone number in E.164 form, such as +15550100002.');
     end if;
@@ -80,7 +83,7 @@ declare
     v_wish uuid := public.uuid_or_null(p_metadata ->> 'organization_id');
     v_organization uuid;
 begin
-    if p_user_id is distinct from v_caller and (v_caller is not null or current_setting('role', true) = 'authenticated') then
+    if p_user_id is distinct from v_caller and (v_caller is not null or current_setting('role', true) in ('authenticated', 'hookswitch_api')) then
         raise exception 'user_mismatch' using errcode = 'PT403', detail = 'p_user_id is not the person who asks.';
     end if;
     if v_wish is null and v_caller is not null then

@@ -8,6 +8,9 @@ declare
     a public.call_assignments;
     q public.call_queue;
 begin
+    if exists (select from public.call_queue x where x.id = p_call and not public.may_act_for(x.organization_id)) then
+        raise exception 'call_not_found' using errcode = 'PT404';
+    end if;
     -- The attempt's row first, then the queue's: the same order as everywhere.
     select * into a from public.call_assignments x
      where x.call_id = p_call and x.state in ('leased', 'sent', 'accepted', 'unknown') for update;

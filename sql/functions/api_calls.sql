@@ -131,7 +131,7 @@ begin
     update public.call_queue x
        set scheduled_time = p_time, due_at = greatest(p_time, now()), ready = p_time <= now(), admission = null, updated_at = now(),
            expires_at = greatest(p_time, now()) + (x.expires_at - x.due_at)
-     where x.id = p_call and x.status = 'queued'
+     where x.id = p_call and x.status = 'queued' and public.may_act_for(x.organization_id)
     returning x.* into q;
     if not found then
         raise exception 'call_not_queued' using errcode = 'PT409', detail = 'Only a waiting call can be moved to another time.';
@@ -203,7 +203,7 @@ create or replace function public.recording_access(p_call uuid, p_organization u
       from public.call_recordings r
       join public.calls c on c.id = r.call_id and c.created_at = r.call_created_at
       left join public.call_service_providers p on p.id = c.provider_id
-     where r.call_id = p_call and r.organization_id = p_organization
+     where r.call_id = p_call and r.organization_id = p_organization and public.may_act_for(p_organization)
 $$;
 
 create or replace function api.call_actions(p_call_id uuid) returns jsonb

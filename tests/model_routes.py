@@ -1,0 +1,179 @@
+"""What test_isolation.py needs to know of routes: how the things are made that their ids name, and sample values.
+
+The routes themselves come from the programs (--describe).  A new route needs something here only where it
+- has an id of a new kind (a path, query or body field of type uuid): a row in THINGS, or in SHARED,
+- requires a text that must be of some form: a row in SAMPLES; or one of several fields: a row in GIVEN,
+- is open to everybody: a row in OPEN that says why that is safe, with attempts where it takes ids,
+- ends what other routes need: a row in LAST.
+The tests say by name what is missing.
+"""
+
+import secrets
+import uuid
+
+from stack_client import Client
+from stack_hooks import synthflow_signature, vapi_event
+
+
+class Tenant:
+    """An organization with one of everything.  All texts of it hold its word, so that it can be found in answers."""
+
+    def __init__(self, stack, name):
+        self.stack, self.word = stack, f"{name}-{secrets.token_hex(6)}"
+        self.person = stack.user(name)
+        self.organization = self.person.organization
+        self.key = stack.api_key(self.organization)
+        self.things = {}
+
+    def ids(self, field):
+        """The ids of this tenant's own things that a field of this name can hold."""
+        if field not in THINGS:
+            missing(f"the field {field} names something: add how a tenant's own is made to THINGS")
+        if field not in self.things:
+            self.things[field] = [str(one) for one in THINGS[field][0](self)]
+        return self.things[field]
+
+    def make_all(self):
+        """One of everything."""
+        for field in THINGS:
+            self.ids(field)
+        return self
+
+    def member(self, role):
+        """A person who belongs to this organization in a role, and acts for it."""
+        who = self.stack.user(f"{role}-{self.word}-{secrets.token_hex(3)}")
+        self.stack.sql("""insert into organization_members (organization_id, user_id, role) values (%s, %s, %s)""",
+                       self.organization, who.id, role)
+        return who.with_headers(X_Organization_Id=self.organization)
+
+    def call(self, status):
+        """A call in that state with all that hangs on it, without a provider's doing."""
+        row = {"organization_id": self.organization, "user_id": self.person.id, "status": status, "to_number": self.stack.number(),
+               "recipient_name": self.word, "template_id": self.ids("template_id")[0], "custom_variables": {"word": self.word}}
+        if status == "queued":
+            ident, = self.stack.schedule(1, self.person, row["template_id"], recipient_name=self.word,
+                                         scheduled_time="2099-01-01T00:00:00Z", metadata={"word": self.word})
+            return ident
+        ident = self.stack.insert("calls", finished_at="now", ended_at="now", provider_type="vapi",
+                                  provider_id=self.stack.value("select id from call_service_providers limit 1"),
+                                  provider_call_id="call-" + self.word, **row)
+        hangs = {"call_id": ident, "call_created_at": self.stack.call(ident).created_at, "organization_id": self.organization}
+        self.stack.insert("call_actions", action_type="note", action_data={"word": self.word}, **hangs)
+        self.stack.insert("call_feedback", rating=5, comments=self.word, **hangs)
+        for table, columns in (("call_transcripts", {"transcript_text": self.word}), ("call_recordings", {"recording_url": self.word})):
+            names = ", ".join([*hangs, *columns])
+            self.stack.sql(f"insert into {table} ({names}) values ({', '.join(['%s'] * (len(hangs) + len(columns)))})",
+                           *hangs.values(), *columns.values())
+        return ident
+
+
+def _template(tenant):
+    return tenant.stack.template(organization_id=tenant.organization, name=tenant.word, created_by=tenant.person.id)
+
+
+def _number(tenant):
+    return tenant.stack.insert("phone_numbers", organization_id=tenant.organization, phone_number=tenant.stack.number())
+
+
+def _row(tenant, table, **columns):
+    names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    return tenant.stack.value(f"insert into {table} ({names}) values ({marks}) returning id", *columns.values())
+
+
+# Name of a field -> (makes the ids of a tenant's own things that it can name, the code when there is none; None: it only filters a list).
+THINGS = {
+    "organization_id": (lambda t: [t.organization], "organization_not_found"),
+    "template_id": (lambda t: [_template(t)], "template_not_found"),
+    "caller_number_id": (lambda t: [_number(t)], "caller_number_not_found"),
+    "session_id": (lambda t: [_row(t, "hookswitch_auth.sessions", user_id=t.person.id, expires_at="2099-01-01")], "session_not_found"),
+    "user_id": (lambda t: [t.member("member").id], "member_not_found"),
+    "invitation_id": (lambda t: [_row(t, "organization_invitations", organization_id=t.organization, role="member",
+                                      email=f"guest-{secrets.token_hex(3)}-{t.word}@example.com", expires_at="2099-01-01",
+                                      sent_at="2020-01-01")], "invitation_not_found"),
+    "key_id": (lambda t: [_row(t, "api_keys", organization_id=t.organization, name=t.word, prefix="hsk_" + t.word[:4],
+                               key_hash=secrets.token_hex(32))], "api_key_not_found"),
+    "actor_id": (lambda t: [t.person.id], None),
+    "target_id": (lambda t: [*t.ids("key_id"), *t.ids("user_id")], None),
+    "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
+}
+
+# Ids of things that belong to nobody, with the reason.
+SHARED = {"voice_id": "voices are on offer to everybody"}
+
+# Values of required fields by name; else by type.
+SAMPLES = {
+    "role": "member",
+    "scopes": ["calls:read"],
+    "email": lambda t: f"{secrets.token_hex(6)}-{t.word}@example.com",
+    "code": "123456",
+}
+TYPES = {"e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01T00:00:00Z", "int": 1, "number": 1, "bool": True,
+         "object": {}, "uuid": "11111111-1111-4111-8111-111111111111"}
+
+# Fields that a route wants though none of them alone is required.
+GIVEN = {("POST", "/api/v1/auth/" + name): {"token": "no token of ours"} for name in ("verify-email", "reset-password")}
+GIVEN["POST", "/api/v1/auth/signin/totp"] = {"code": "123456"}
+
+# Routes after which others could not be tried any more: in this order, at the end.
+LAST = [("DELETE", "/api/v1/organizations/{organization_id}"), ("DELETE", "/api/v1/organizations/{organization_id}/members/me")]
+
+
+def vapi_attempts(asker, other):
+    """The webhook of another organization, and one's own about another's call, by somebody who can sign for his own."""
+    stack = asker.stack
+    stack.sql("insert into webhook_secrets (organization_id, provider, kind, secret) values (%s, 'vapi', 'bearer', %s)",
+              asker.organization, "secret-" + asker.word)
+    event = vapi_event("end-of-call-report", "call-" + other.word)
+    own = Client(stack.url, {"Authorization": "Bearer secret-" + asker.word})
+    yield own.ask("POST", f"/api/webhooks/vapi/{asker.organization}", event), (200,)
+    for secret in (None, "secret-" + asker.word, str(uuid.uuid4())):
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        yield Client(stack.url, headers).ask("POST", f"/api/webhooks/vapi/{other.organization}", event), (401,)
+
+
+def synthflow_attempts(asker, other):
+    """The same at SynthFlow's."""
+    stack = asker.stack
+    stack.sql("insert into webhook_secrets (organization_id, provider, kind, secret) values (%s, 'synthflow', 'call_id', %s)",
+              asker.organization, "secret-" + asker.word)
+    event = {"status": "completed", "call": {"call_id": "call-" + other.word, "status": "completed"}}
+    signed = synthflow_signature("secret-" + asker.word, "call-" + other.word)
+    yield Client(stack.url, signed).ask("POST", f"/api/webhooks/synthflow/{asker.organization}", event), (200,)
+    for headers in ({}, signed, synthflow_signature(str(uuid.uuid4()), "call-" + other.word)):
+        yield Client(stack.url, headers).ask("POST", f"/api/webhooks/synthflow/{other.organization}", event), (401,)
+
+
+# Routes that anybody may ask: why that is safe, and what a stranger tries there with another's ids (None: they take none).
+OPEN = {
+    ("GET", "/healthz"): ("says only that the program lives", None),
+    ("GET", "/readyz"): ("says only that the installation is ready", None),
+    ("POST", "/api/webhooks/vapi/{organization_id}"): ("events are signed", vapi_attempts),
+    ("POST", "/api/webhooks/synthflow/{organization_id}"): ("events are signed", synthflow_attempts),
+}
+OPEN.update({("POST", "/api/v1/auth/" + name): ("a password, a code or a token of one's own is asked for", None) for name in (
+    "signup", "verify-email", "resend-verification", "signin", "signin/totp", "refresh", "forgot-password", "reset-password")})
+
+
+def missing(what):
+    """Fails a test by saying what a new route needs."""
+    raise AssertionError(f"{what} (tests/model_routes.py says how)")
+
+
+def sample(field, tenant):
+    """A value that a required field may have, with things of the tenant's."""
+    name, kind = field["name"], field["type"]
+    if name in SAMPLES:
+        return SAMPLES[name](tenant) if callable(SAMPLES[name]) else SAMPLES[name]
+    if name in THINGS:
+        return tenant.ids(name)[0]
+    if kind == "enum":
+        return field["values"][0]
+    if kind == "array" and field.get("fields"):
+        return [{f["name"]: sample(f, tenant) for f in field["fields"] if f["required"]}]
+    if kind == "uuid" and name not in SHARED:
+        missing(f"the field {name} names something: add how a tenant's own is made to THINGS, or the reason to SHARED")
+    if kind == "string":
+        return tenant.word
+    if kind not in TYPES:
+        missing(f"the field {name} of type {kind} needs a value: add it to SAMPLES")
+    return TYPES[kind]
