@@ -12,9 +12,6 @@
 
 enum { METRICS_MAX = 4 * 1024 * 1024 };
 
-/* The newest of sql/migrations: a database that lacks it is not ready for these programs. */
-#define NEWEST_MIGRATION "0014_isolation"
-
 /* ---- metrics: from SQL's JSON to Prometheus' text -------------------- */
 
 /* A text between quotes as Prometheus wants it. */
@@ -101,6 +98,7 @@ reply_ready(struct ctx *c)
 	return reply_close(o);
 }
 
+/* Makefile.am tells NEWEST_MIGRATION: a database that lacks it is not ready for these programs. */
 static int
 tell_ready(struct ctx *c, const void *arg)
 {

@@ -10,6 +10,7 @@
 #include "lib/seal.h"
 #include "peers/mail.h"
 #include "web/server.h"
+#include "work/flow_auth.h"
 #include "work/flow_mail.h"
 #include "work/flow_organization.h"
 #include "work/run.h"
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
-static const struct workflow *const workflows[] = { &flow_mail, &flow_organization, NULL };
+static const struct workflow *const workflows[] = { &flow_auth, &flow_mail, &flow_organization,
+	NULL };
 
 /* ---- input ---------------------------------------------------------- */
 

@@ -61,3 +61,21 @@ def alice(stack):
 def bob(stack):
     """Another one, a stranger to alice."""
     return stack.user("bob")
+
+
+@pytest.fixture(scope="module")
+def trial_of_file(tmp_path_factory):
+    """The engine with a workflow of the tests' own, and a stand-in provider."""
+    if not os.environ.get("HOOKSWITCH_TEST_DATABASE_URL"):
+        pytest.skip("no cluster for tests at hand (./dev test makes one)")
+    from trial import Trial
+    from trial_provider import Provider
+    with Provider() as provider, Trial(tmp_path_factory.mktemp("trial"), provider) as running:
+        yield running
+
+
+@pytest.fixture
+def trial(trial_of_file):
+    """The same without runs."""
+    trial_of_file.reset()
+    return trial_of_file

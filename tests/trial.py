@@ -64,6 +64,11 @@ grant execute on all functions in schema public to hookswitch_pump;
 """
 
 
+def step(run, name, undo=False):
+    """One step of a run's history."""
+    return next((s for s in run["steps"] if s["step"] == name and s["undo"] == undo), None)
+
+
 class Trial(Rows):
     """A database of its own on the cluster for tests, or on another."""
 
@@ -159,6 +164,13 @@ class Trial(Rows):
         if states is None or any(states.get(s) for s in ("ready", "working", "waiting")):
             return False
         return n is None or sum(states.values()) == n
+
+    def ends(self, state, ident="run-0", n=None):
+        """Works until all is over; the run, which is in that state."""
+        self.work(lambda: self.over(n))
+        run = self.run(ident)
+        assert run["state"] == state, run
+        return run
 
     def reset(self):
         """No runs; a provider that knows nothing and behaves."""

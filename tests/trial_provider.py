@@ -33,9 +33,10 @@ class Provider:
 
     # ---- what tests say ------------------------------------------------------
 
-    def rule(self, fault, step=None, times=1, method="POST", delay=0):
+    def rule(self, fault, step=None, times=1, method="POST", delay=0, run=None):
         """The next so many requests of that step meet this fault (None: only the delay)."""
-        self.rules.append({"fault": fault, "step": step, "times": times, "method": method, "delay": delay})
+        self.rules.append({"fault": fault, "step": step, "times": times, "method": method, "delay": delay,
+                           "run": run})
 
     @property
     def url(self):
@@ -96,7 +97,7 @@ class Provider:
         """Status and body; None: the connection is cut."""
         _, kind, step = path.split("/")
         run, key = headers.get("x-run", ""), headers.get("idempotency-key")
-        fault = await self._fault(method, step)
+        fault = await self._fault(method, step, run)
         if headers.get("x-secret"):
             self.secrets.add(headers["x-secret"])
         if method == "GET":
@@ -110,12 +111,13 @@ class Provider:
             return self._keyed(run, step, key, fault)
         return self._plain(run, step, fault)
 
-    async def _fault(self, method, step):
+    async def _fault(self, method, step, run):
         if self.hold == (method, step):
             self.held.set()
             await asyncio.sleep(3600)
         for rule in self.rules:
-            if rule["times"] > 0 and rule["method"] == method and rule["step"] in (None, step):
+            if rule["times"] > 0 and rule["method"] == method and rule["step"] in (None, step) \
+                    and rule["run"] in (None, run):
                 rule["times"] -= 1
                 await asyncio.sleep(rule["delay"])
                 return rule["fault"]

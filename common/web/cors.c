@@ -14,13 +14,14 @@ enum { METHODS_MAX = 200 };
 
 #define MAX_AGE "7200"
 #define LIST_ENDS " \t,"
-/* The last three are what Supabase's own clients send. */
+/* The last of each are what Supabase's own clients send and read. */
 #define ALLOW_HEADERS                                                                              \
 	"Authorization, Content-Type, X-API-Key, X-Organization-Id, Idempotency-Key, If-Match,"    \
 	" If-None-Match, apikey, X-Client-Info, X-Supabase-Api-Version"
 #define EXPOSE_HEADERS                                                                             \
 	"ETag, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy,"           \
-	" X-Request-Id, Idempotent-Replayed, Retry-After, Content-Disposition"
+	" X-Request-Id, Idempotent-Replayed, Retry-After, Content-Disposition,"                    \
+	" X-Supabase-Api-Version, X-Sb-Error-Code, X-Total-Count, Link"
 
 /* ---- the settings ------------------------------------------------------------ */
 

@@ -155,7 +155,7 @@ schedule_fire(struct work *w, const struct json *row)
 	started = work_json(w, &fire_stmt,
 	    (const struct span[]){ span_of(json_str(row, "id")), { from.data, from.len },
 		{ s.list.data, s.list.len }, { next.data, next.len },
-		good ? (struct span){ 0 } : SPAN("cron_invalid") },
+		span_of(good ? NULL : "cron_invalid") },
 	    5, NULL);
 	crash_point(work_schedule_after);
 	text_clear(&s.list);

@@ -66,7 +66,7 @@ begin
     if public.auth_totp_enabled(p_user) then
         raise exception 'totp_enrolled' using errcode = 'PT409';
     end if;
-    if public.auth_totp_use(p_factor, p_step) <> p_user then
+    if public.auth_totp_use(p_factor, p_step) is distinct from p_user then
         raise exception 'code_invalid' using errcode = 'PT422';
     end if;
     update hookswitch_auth.factors f set verified_at = statement_timestamp() where f.id = p_factor;
@@ -165,7 +165,7 @@ declare
 begin
     if p_recovery is not null then
         perform public.auth_recovery_use(t.user_id, p_recovery);
-    elsif public.auth_totp_use(p_factor, p_step) <> t.user_id then
+    elsif public.auth_totp_use(p_factor, p_step) is distinct from t.user_id then
         raise exception 'code_invalid' using errcode = 'PT422';
     end if;
     perform public.auth_need_active(t.user_id);

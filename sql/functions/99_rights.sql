@@ -33,6 +33,9 @@ grant execute on function public.call_view(public.calls), public.call_view_of(uu
     public.idempotency_take(text, text), public.idempotency_keep(text, text, integer, text) to hookswitch_api;
 grant execute on function public.request_admit(text, text, text, text, boolean, text, text, bigint[], boolean), public.request_admitted(),
     public.key_set_read(text, boolean, double precision), public.key_set_store(text, text) to hookswitch_api;
+-- Programs that work as hookswitch_api from the start ask who asks themselves.
+grant execute on function public.request_identity_token(jsonb, text, text), public.request_identity_key(text, text, text, boolean)
+    to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
     public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;
@@ -53,3 +56,7 @@ grant execute on function public.organization_here(uuid), public.organization_vi
     public.api_key_rotate(uuid, uuid, integer, timestamptz, text, text), public.api_key_revoke(uuid, uuid),
     public.audit_filter(text, uuid, text, uuid, timestamptz, timestamptz), public.audit_rows(jsonb, text, integer),
     public.audit_view(public.audit_log), public.audit_csv(public.audit_log), public.csv_field(text) to hookswitch_api;
+
+-- Runs are looked after on the machine itself (workflow-pump), never by a customer.
+revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),
+    api.workflow_run_cancel(text), api.workflow_run_signal(text, text, jsonb, text) from hookswitch_api;

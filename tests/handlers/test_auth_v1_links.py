@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from accounts import PASSWORD, code, link, mails
-from accounts_v1 import (ANN, V1, Caller, challenge, person, recorded, refused, same_shape, sent_to, sign_in, sign_up,
+from accounts_v1 import (ANN, DATED, V1, Caller, challenge, person, recorded, refused, same_shape, sent_to, sign_in, sign_up,
                          signed_in)
 from stack import BOTH_WAYS, Stack
 
@@ -91,6 +91,19 @@ def test_the_address_that_was_asked_for_goes_along_with_the_mail(stack):
     Caller(stack).fine("POST", "/signup", {"email": ANN, "password": PASSWORD}, params={"redirect_to": APP + "/welcome"})
     assert mails(stack, ANN, "verify_email")[-1]["data"]["redirect_to"] == APP + "/welcome"
     assert sent_to(follow(stack, "signup", link(stack, ANN, "verify_email")))[0] == APP + "/welcome"
+
+
+def test_a_page_of_the_application_may_ask_and_read_the_answer(stack):
+    answer = Caller(stack).v1("OPTIONS", "/token", headers={
+        "Origin": APP, "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "apikey,authorization,content-type,x-client-info,x-supabase-api-version"})
+    assert answer.status_code == 204 and answer.headers["Access-Control-Allow-Origin"] == APP
+    assert {"apikey", "x-client-info", "x-supabase-api-version"} <= set(answer.headers["Access-Control-Allow-Headers"].lower().split(", "))
+    answer = Caller(stack).v1("POST", "/token?grant_type=password", {"email": ANN, "password": OTHER},
+                              headers={"Origin": APP, **DATED})
+    refused(answer, 400, "invalid_credentials")
+    shown = set(answer.headers["Access-Control-Expose-Headers"].lower().split(", "))
+    assert {"x-supabase-api-version", "x-sb-error-code", "x-total-count", "link"} <= shown
 
 
 # ---- a forgotten password ---------------------------------------------------------

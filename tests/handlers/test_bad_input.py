@@ -195,7 +195,8 @@ def askers(stack, routes, person):
     inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
     who = {"api": person, "person": person, "internal": inside, "local": inside, "public": stack.anybody()}
     found = [(r, who[r["access"]]) for r in routes
-             if (r["method"] == "GET" or r["access"] == "internal") and not r["lenient"]]
+             if (r["method"] == "GET" or r["access"] == "internal") and not r["lenient"]
+             and not any(f["in"] == "body" for f in r["fields"])]
     assert {"/internal/queue-pump", "/healthz", "/readyz", "/metrics", "/api/v1/calls"} <= {r["path"] for r, _ in found}
     return found
 
@@ -211,8 +212,9 @@ def test_wrong_query_parameters_are_named(stack, ground, routes):
                 answer = who.ask(method, path, params={field["name"]: value})
                 named(answer, field["name"])
             named(who.ask(method, f"{path}?{field['name']}=1&{field['name']}=1"), field["name"])
-            # What is no escape at all is made one by this client: then it is a text like any other.
-            for bytes_ in ("%00", "%ff", "a%00b", "%c0%80") + (("%zz", "%") if field["type"] != "string" else ()):
+            # A client makes a lonely % whole, and then it is a word like any other.
+            lonely = ("%zz", "%") if field["type"] != "string" else ()
+            for bytes_ in ("%00", "%ff", "a%00b", "%c0%80", *lonely):
                 found = problem(who.ask(method, f"{path}?{field['name']}={bytes_}"), 400)
                 assert found["code"] in ("bad_fields", "bad_request", "bad_path"), found
         for query in ("x=1", "organization_id=" + GOOD["uuid"], "limit[]=1", "x"):

@@ -172,85 +172,85 @@ forget(struct run *r)
 	w.intents = NULL;
 }
 
+/* What the database tells of a run, and what is to be done then. */
+static const struct {
+	const char *run, *rows;
+	const char *intent; /* a step that is to be sent, or NULL */
+	bool look;
+	const char *item; /* a part of the only result, or NULL */
+} plans[] = {
+	{ "\"step\":null", "", NULL, false, "\"verdict\":\"done\",\"sql\":true" },
+	{ "\"step\":\"keyed\"", "", "keyed", false, NULL },
+	{ "\"step\":\"gone\"", "", NULL, false, "\"verdict\":\"strange\"" },
+	{ "\"step\":\"\"", "", NULL, false, "\"moves\":1}" },
+	{ "\"step\":\"keyed\",\"cancel\":true", "", NULL, false, "\"moves\":1}" },
+	/* Not due yet. */
+	{ "\"step\":\"keyed\"", "{\"step\":\"keyed\",\"state\":\"retry\",\"due_ms\":5000}", NULL,
+	    false, "\"moves\":1}" },
+	/* Perhaps done: repeated under its key ... */
+	{ "\"step\":\"keyed\"",
+	    "{\"step\":\"keyed\",\"state\":\"sent\",\"tries\":1,\"key_s\":82799}", "keyed", false,
+	    NULL },
+	/* ... as long as that is believed. */
+	{ "\"step\":\"keyed\"",
+	    "{\"step\":\"keyed\",\"state\":\"unknown\",\"tries\":1,\"key_s\":82800}", NULL, false,
+	    "\"reason\":\"outcome_unknown\"" },
+	{ "\"step\":\"plain\"",
+	    "{\"step\":\"beside\",\"state\":\"unknown\",\"tries\":1,\"key_s\":82800},"
+	    "{\"step\":\"plain\",\"state\":\"done\"}",
+	    NULL, true, NULL },
+	/* The provider has stored a failure under it. */
+	{ "\"step\":\"plain\"",
+	    "{\"step\":\"beside\",\"state\":\"unknown\",\"tries\":1,\"key_s\":1,"
+	    "\"look_first\":true},{\"step\":\"plain\",\"state\":\"done\"}",
+	    NULL, true, NULL },
+	/* Without a key: looked up, but not while it may still be on its way. */
+	{ "\"step\":\"plain\"",
+	    "{\"step\":\"plain\",\"state\":\"sent\",\"tries\":1,\"sent_ms\":16000},"
+	    "{\"step\":\"beside\",\"state\":\"done\"}",
+	    NULL, true, NULL },
+	{ "\"step\":\"plain\"",
+	    "{\"step\":\"plain\",\"state\":\"sent\",\"tries\":1,\"sent_ms\":15000},"
+	    "{\"step\":\"beside\",\"state\":\"done\"}",
+	    NULL, false, "\"reason\":\"lease_ran_out\",\"retry_ms\":1000" },
+	/* Nobody can say; but somebody who redrives it may. */
+	{ "\"step\":\"blind\"", "{\"step\":\"blind\",\"state\":\"sent\",\"tries\":1}", NULL, false,
+	    "\"reason\":\"outcome_unknown\"" },
+	{ "\"step\":\"blind\"", "{\"step\":\"blind\",\"state\":\"unknown\",\"tries\":0}", "blind",
+	    false, NULL },
+	/* Its effect here failed. */
+	{ "\"step\":\"keyed\"", "{\"step\":\"keyed\",\"state\":\"answered\"}", NULL, false,
+	    "\"verdict\":\"apply\"" },
+	/* Undoing: what was done, and what may have been. */
+	{ "\"step\":\"blind\",\"undo_to\":\"failed\"", "{\"step\":\"keyed\",\"state\":\"done\"}",
+	    "keyed", false, NULL },
+	{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
+	    "{\"step\":\"keyed\",\"state\":\"failed\",\"unsure\":true}", "keyed", false, NULL },
+	{ "\"step\":\"blind\",\"undo_to\":\"failed\"", "{\"step\":\"keyed\",\"state\":\"failed\"}",
+	    NULL, false, "\"verdict\":\"undone\"" },
+	{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
+	    "{\"step\":\"keyed\",\"state\":\"done\"},"
+	    "{\"step\":\"keyed\",\"undo\":true,\"state\":\"done\"}",
+	    NULL, false, "\"verdict\":\"undone\"" },
+	{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
+	    "{\"step\":\"plain\",\"state\":\"unknown\",\"tries\":1}", NULL, true, NULL },
+};
+
 static void
 what_is_planned(void **state)
 {
-	static const struct {
-		const char *run, *rows;
-		const char *intent; /* a step that is to be sent, or NULL */
-		bool look;
-		const char *item; /* a part of the only result, or NULL */
-	} cases[] = {
-		{ "\"step\":null", "", NULL, false, "\"verdict\":\"done\",\"sql\":true" },
-		{ "\"step\":\"keyed\"", "", "keyed", false, NULL },
-		{ "\"step\":\"gone\"", "", NULL, false, "\"verdict\":\"strange\"" },
-		{ "\"step\":\"\"", "", NULL, false, "\"moves\":1}" },
-		{ "\"step\":\"keyed\",\"cancel\":true", "", NULL, false, "\"moves\":1}" },
-		/* Not due yet. */
-		{ "\"step\":\"keyed\"", "{\"step\":\"keyed\",\"state\":\"retry\",\"due_ms\":5000}",
-		    NULL, false, "\"moves\":1}" },
-		/* Perhaps done: repeated under its key ... */
-		{ "\"step\":\"keyed\"",
-		    "{\"step\":\"keyed\",\"state\":\"sent\",\"tries\":1,\"key_s\":82799}", "keyed",
-		    false, NULL },
-		/* ... as long as that is believed. */
-		{ "\"step\":\"keyed\"",
-		    "{\"step\":\"keyed\",\"state\":\"unknown\",\"tries\":1,\"key_s\":82800}", NULL,
-		    false, "\"reason\":\"outcome_unknown\"" },
-		{ "\"step\":\"plain\"",
-		    "{\"step\":\"beside\",\"state\":\"unknown\",\"tries\":1,\"key_s\":82800},"
-		    "{\"step\":\"plain\",\"state\":\"done\"}",
-		    NULL, true, NULL },
-		/* The provider has stored a failure under it. */
-		{ "\"step\":\"plain\"",
-		    "{\"step\":\"beside\",\"state\":\"unknown\",\"tries\":1,\"key_s\":1,"
-		    "\"look_first\":true},{\"step\":\"plain\",\"state\":\"done\"}",
-		    NULL, true, NULL },
-		/* Without a key: looked up, but not while it may still be on its way. */
-		{ "\"step\":\"plain\"",
-		    "{\"step\":\"plain\",\"state\":\"sent\",\"tries\":1,\"sent_ms\":16000},"
-		    "{\"step\":\"beside\",\"state\":\"done\"}",
-		    NULL, true, NULL },
-		{ "\"step\":\"plain\"",
-		    "{\"step\":\"plain\",\"state\":\"sent\",\"tries\":1,\"sent_ms\":15000},"
-		    "{\"step\":\"beside\",\"state\":\"done\"}",
-		    NULL, false, "\"reason\":\"lease_ran_out\",\"retry_ms\":1000" },
-		/* Nobody can say; but somebody who redrives it may. */
-		{ "\"step\":\"blind\"", "{\"step\":\"blind\",\"state\":\"sent\",\"tries\":1}", NULL,
-		    false, "\"reason\":\"outcome_unknown\"" },
-		{ "\"step\":\"blind\"", "{\"step\":\"blind\",\"state\":\"unknown\",\"tries\":0}",
-		    "blind", false, NULL },
-		/* Its effect here failed. */
-		{ "\"step\":\"keyed\"", "{\"step\":\"keyed\",\"state\":\"answered\"}", NULL, false,
-		    "\"verdict\":\"apply\"" },
-		/* Undoing: what was done, and what may have been. */
-		{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
-		    "{\"step\":\"keyed\",\"state\":\"done\"}", "keyed", false, NULL },
-		{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
-		    "{\"step\":\"keyed\",\"state\":\"failed\",\"unsure\":true}", "keyed", false,
-		    NULL },
-		{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
-		    "{\"step\":\"keyed\",\"state\":\"failed\"}", NULL, false,
-		    "\"verdict\":\"undone\"" },
-		{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
-		    "{\"step\":\"keyed\",\"state\":\"done\"},"
-		    "{\"step\":\"keyed\",\"undo\":true,\"state\":\"done\"}",
-		    NULL, false, "\"verdict\":\"undone\"" },
-		{ "\"step\":\"blind\",\"undo_to\":\"failed\"",
-		    "{\"step\":\"plain\",\"state\":\"unknown\",\"tries\":1}", NULL, true, NULL },
-	};
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(cases); i++) {
-		struct run *r = planned(cases[i].run, cases[i].rows);
+	for (i = 0; i < COUNT(plans); i++) {
+		struct run *r = planned(plans[i].run, plans[i].rows);
 		const char *intent = w.intents ? w.intents->name : NULL;
-		if (!intent != !cases[i].intent || (intent && strcmp(intent, cases[i].intent) != 0))
+		if (!intent != !plans[i].intent || (intent && strcmp(intent, plans[i].intent) != 0))
 			fail_msg("case %zu intends %s", i, intent ? intent : "nothing");
-		if ((fetch_live(w.fetch) == 1) != cases[i].look)
+		if ((fetch_live(w.fetch) == 1) != plans[i].look)
 			fail_msg("case %zu looks up %d", i, fetch_live(w.fetch));
-		if (!w.items != !cases[i].item ||
-		    (w.items && !strstr(w.items->json, cases[i].item)))
+		if (!w.items != !plans[i].item ||
+		    (w.items && !strstr(w.items->json, plans[i].item)))
 			fail_msg("case %zu says %s", i, w.items ? w.items->json : "nothing");
 		assert_true(!w.items || !w.items->next);
 		forget(r);

@@ -1,4 +1,4 @@
--- 0012_auth.sql - how our own people prove who they are: passwords, sessions, one-time tokens, second factors.
+-- 0011_auth.sql - how our own people prove who they are: passwords, sessions, one-time tokens, second factors.
 --
 -- Schema hookswitch_auth is read and written by functions of hookswitch_pump only.  Where schema auth belongs to somebody else
 -- (a Supabase project) all of this stays empty: public.auth_is_ours().

@@ -1,4 +1,4 @@
--- 0014_isolation.sql - who has left an organization reads nothing of it any more.
+-- 0013_isolation.sql - who has left an organization reads nothing of it any more.
 
 -- What a person made by himself stays his; what he made for an organization he reads while he acts for it.
 alter policy call_templates_people on public.call_templates

@@ -1,4 +1,4 @@
--- 0013_organizations.sql - invitations, the audit log, what deleting with grace and rotating keys need.
+-- 0012_organizations.sql - invitations, the audit log, what deleting with grace and rotating keys need.
 
 alter table public.organizations
     add column deleted_after timestamptz,

@@ -1,4 +1,4 @@
--- 0011_limits.sql - what limits requests, and what is remembered of other people's key sets.
+-- 0010_limits.sql - what limits requests, and what is remembered of other people's key sets.
 
 -- Written with almost every request, worth nothing after a crash: unlogged.  full_at carries no index of its own, so that a change stays
 -- within its page.
