@@ -229,8 +229,9 @@ static int
 use_user(struct ctx *c, const void *arg)
 {
 	const struct supabase_in *in = arg;
+	const char *claims = supabase_service(c);
 
-	return supabase_service(c) < 0 ? -1 : supabase_reply_call(c, ARGS(in->user_id));
+	return claims ? supabase_reply_call(c, ARGS(claims, in->user_id)) : -1;
 }
 
 /* ---- routes --------------------------------------------------------- */

@@ -190,32 +190,35 @@ is_service(const struct json *claims)
 	return role && strcmp(role, "service_role") == 0;
 }
 
-const char *
-supabase_person(struct ctx *c)
+/* Claims as text; NULL goes through. */
+static const char *
+print_claims(struct ctx *c, const struct json *claims)
 {
-	const struct json *claims = read_token(c);
-	const char *s;
+	const char *s = claims ? json_print(c->mem, claims) : NULL;
 
-	if (!claims)
-		return NULL;
-	if (is_service(claims) || !json_str(claims, "sub")) {
-		refuse_token(c, ERR_TOKEN_INVALID);
-		return NULL;
-	}
-	s = json_print(c->mem, claims);
-	if (!s)
+	if (claims && !s)
 		fail(c, ERR_INTERNAL, "out of memory");
 	return s;
 }
 
-int
+const char *
+supabase_person(struct ctx *c)
+{
+	const struct json *claims = read_token(c);
+
+	if (claims && (is_service(claims) || !json_str(claims, "sub")))
+		claims = refuse_token(c, ERR_TOKEN_INVALID);
+	return print_claims(c, claims);
+}
+
+const char *
 supabase_service(struct ctx *c)
 {
 	const struct json *claims = read_token(c);
 
 	if (claims && !is_service(claims))
 		claims = refuse_token(c, ERR_NOT_ADMIN);
-	return claims ? 0 : -1;
+	return print_claims(c, claims);
 }
 
 /* ---- answers ------------------------------------------------------------------ */

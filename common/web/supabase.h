@@ -19,10 +19,9 @@ const char *supabase_code(const char *code, int *status);
 
 /* supabase_person: the claims of the token that the request shows, as JSON text; NULL with the
  * failure recorded.  Whether its session still stands is for the database to say.
- * supabase_service: the same for the service_role of the application; -1 with the failure
- * recorded. */
+ * supabase_service: the same for the service_role of the application. */
 const char *supabase_person(struct ctx *c);
-int supabase_service(struct ctx *c);
+const char *supabase_service(struct ctx *c);
 
 /* supabase_refuse: records e, and returns -1; but where accounts are somebody else's that is what
  * is told.  ERR_NONE: 0 where they are ours. */

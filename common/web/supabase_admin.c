@@ -31,13 +31,14 @@ int
 supabase_list(struct ctx *c, const void *arg)
 {
 	const struct supabase_in *in = arg;
+	const char *claims = supabase_service(c);
 	const struct json *found;
 	struct out *o;
 
-	if (supabase_service(c) < 0)
+	if (!claims)
 		return -1;
 	found = db_call(c,
-	    ARGS(mem_printf(c->mem, "%lld", (long long)in->page),
+	    ARGS(claims, mem_printf(c->mem, "%lld", (long long)in->page),
 		mem_printf(c->mem, "%lld", (long long)in->per_page)));
 	if (!found)
 		return -1;
@@ -84,25 +85,24 @@ int
 supabase_create(struct ctx *c, const void *arg)
 {
 	const struct supabase_in *in = arg;
-	const char *hash, *more;
+	const char *claims = supabase_service(c), *hash, *more;
 
-	if (supabase_service(c) < 0 || supabase_need_email(c, in) < 0 ||
-	    supabase_hash(c, in->password, &hash) < 0)
+	if (!claims || supabase_need_email(c, in) < 0 || supabase_hash(c, in->password, &hash) < 0)
 		return -1;
 	more = write_account(c, in);
-	return more ? supabase_reply_call(c, ARGS(in->email, hash, more)) : -1;
+	return more ? supabase_reply_call(c, ARGS(claims, in->email, hash, more)) : -1;
 }
 
 int
 supabase_change(struct ctx *c, const void *arg)
 {
 	const struct supabase_in *in = arg;
-	const char *hash, *more;
+	const char *claims = supabase_service(c), *hash, *more;
 
-	if (supabase_service(c) < 0 || supabase_hash(c, in->password, &hash) < 0)
+	if (!claims || supabase_hash(c, in->password, &hash) < 0)
 		return -1;
 	more = write_account(c, in);
-	return more ? supabase_reply_call(c, ARGS(in->user_id, in->email, hash, more)) : -1;
+	return more ? supabase_reply_call(c, ARGS(claims, in->user_id, in->email, hash, more)) : -1;
 }
 
 /* ---- links ------------------------------------------------------------------------ */
@@ -152,15 +152,14 @@ int
 supabase_generate(struct ctx *c, const void *arg)
 {
 	const struct supabase_in *in = arg;
+	const char *claims = supabase_service(c), *hash, *more;
 	const struct json *made;
-	const char *hash, *more;
 
-	if (supabase_service(c) < 0 || supabase_need_email(c, in) < 0 ||
-	    supabase_hash(c, in->password, &hash) < 0)
+	if (!claims || supabase_need_email(c, in) < 0 || supabase_hash(c, in->password, &hash) < 0)
 		return -1;
 	if (in->type[0] == 'e' && supabase_need(c, "new_email", in->new_email) < 0)
 		return -1;
 	more = write_link(c, in);
-	made = more ? db_call(c, ARGS(in->type, in->email, hash, more)) : NULL;
+	made = more ? db_call(c, ARGS(claims, in->type, in->email, hash, more)) : NULL;
 	return made ? reply_link(c, in, made) : -1;
 }

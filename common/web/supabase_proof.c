@@ -20,7 +20,7 @@ static const struct db_stmt signin_ask = { "auth_signin_ask",
 	"select api.auth_signin_ask($1::text)" };
 static const struct db_stmt signin = { "auth_v1_signin",
 	"select api.auth_v1_signin($1::uuid, $2::text, $3::jsonb)" };
-static const struct db_stmt person = { "auth_v1_person", "select api.auth_v1_person($1::uuid)" };
+static const struct db_stmt person = { "auth_v1_person", "select api.auth_v1_person($1::text)" };
 static const struct db_stmt pkce = { "auth_v1_pkce",
 	"select api.auth_v1_pkce($1::uuid, $2::text, $3::jsonb)" };
 static const struct db_stmt code_ask = { "auth_v1_code",
@@ -57,11 +57,13 @@ take_refresh(struct ctx *c, const struct supabase_in *in, struct session *ret)
 {
 	CLEANUP(text_clear) struct text t = TEXT(2 * FIELDS_MAX);
 	const struct json *user, *view;
+	const char *hash;
 
 	if (supabase_need(c, "refresh_token", in->refresh_token) < 0 ||
 	    session_refresh(c, in->refresh_token, ret) < 0)
 		return -1;
-	user = session_call(c, &person, ARGS(json_str(json_get(ret->view, "claims"), "sub")));
+	hash = session_hash(c, ret->refresh_token);
+	user = hash ? session_call(c, &person, ARGS(hash)) : NULL;
 	if (!user)
 		return -1;
 	text_puts(&t, "{\"user\":");

@@ -139,7 +139,7 @@ begin
     perform public.auth_throttle_back(public.auth_throttle_key('address', public.auth_network()));
     perform public.auth_throttle_forget(public.auth_throttle_key('account', p_email));
     perform public.auth_throttle_forget(public.auth_throttle_key('account ' || public.auth_network(), p_email));
-    perform public.auth_throttle_forget(public.auth_throttle_key('code ' || k, p_email)) from unnest('{signup,recovery,magiclink}'::text[]) k;
+    perform public.auth_throttle_forget(public.auth_throttle_key('code ' || k, p_email)) from unnest('{signup,recovery,magiclink,email_change}'::text[]) k;
 end
 $$;
 

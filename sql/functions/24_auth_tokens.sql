@@ -163,7 +163,9 @@ begin
     end if;
     perform public.auth_profile_apply(p_user, p_data);
     perform public.auth_tokens_close(p_user, '{signup}');
-    update public.user_profiles p set status = 'active' where p.id = p_user;
+    -- Whoever was banned before is banned still.
+    update public.user_profiles p set status = 'active'
+      from auth.users u where p.id = p_user and u.id = p_user and u.banned_until is null;
 end
 $$;
 

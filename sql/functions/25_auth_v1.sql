@@ -103,15 +103,18 @@ begin
 end
 $$;
 
--- What weighs much is done with both factors where there are two.
+-- What is more than a look, or the way to the second factor, is done with both where there are two.
+create or replace function public.auth_session_whole() returns boolean
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return exists (select from hookswitch_auth.sessions s where s.id = public.auth_session_current() and s.aal = 'aal2');
+end
+$$;
+
 create or replace function public.auth_v1_need_aal2(p_user uuid) returns void
     language plpgsql stable security definer set search_path = '' as $$
 begin
-    if not public.auth_totp_enabled(p_user) then
-        return;
-    end if;
-    perform from hookswitch_auth.sessions s where s.id = public.auth_session_current() and s.aal = 'aal2';
-    if not found then
+    if public.auth_totp_enabled(p_user) and not public.auth_session_whole() then
         raise exception 'insufficient_aal' using errcode = 'PT401';
     end if;
 end
@@ -173,13 +176,14 @@ begin
     insert into public.user_profiles (id, email, status) values (u.id, u.email, 'inactive') on conflict (id) do nothing;
     perform public.organization_personal(u.id, jsonb_build_object('email', u.email));
     perform public.auth_confirm(u.id, p_password_hash, p_data);
+    perform public.auth_need_active(u.id);
     return u.id;
 end
 $$;
 
 -- ---- proofs -------------------------------------------------------------------------------------------------
 
--- A mailed token is taken: whose it was.
+-- A mailed token is taken: whose it was.  Challenges and codes that were never mailed are none.
 create or replace function public.auth_v1_take(p_token uuid, p_kind text) returns hookswitch_auth.one_time_tokens
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -189,6 +193,8 @@ begin
         perform public.auth_email_take(p_token);
         select * into t from hookswitch_auth.one_time_tokens k where k.id = p_token;
         return t;
+    elsif p_kind in ('signup', 'recovery', 'magiclink', 'invite') is not true then
+        raise exception 'code_invalid' using errcode = 'PT422';
     end if;
     t := public.auth_token_take(p_token, p_kind);
     perform public.auth_confirm(t.user_id, t.password_hash, t.data);
@@ -205,6 +211,9 @@ declare
     v_wait integer := public.auth_try(p_email);
     v_id uuid;
 begin
+    if v_wait = 0 then
+        v_wait := public.auth_throttle_take(public.auth_throttle_key('code email_change', p_email), 10, 900);
+    end if;
     if v_wait > 0 then
         return jsonb_build_object('wait', v_wait);
     end if;

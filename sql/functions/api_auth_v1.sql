@@ -66,7 +66,10 @@ begin
         perform public.auth_v1_mail_wait('signup', p_email);
         perform public.auth_resend(p_email, p_more);
     else
-        perform public.auth_email_ask(u.id, u.email_change, p_more) from auth.users u where u.id = v_user and u.email_change is not null;
+        -- Where no mail can be sent now the link that was sent stays good: anybody may ask here.
+        perform public.auth_email_ask(u.id, u.email_change, p_more) from auth.users u
+          where u.id = v_user and u.email_change is not null
+            and public.auth_throttle_wait(public.auth_throttle_key('mail email_change', u.email_change)) = 0;
     end if;
     return '{}';
 end
@@ -128,7 +131,7 @@ begin
     returning k.* into t;
     if not found then
         raise exception 'flow_state_not_found' using errcode = 'PT404';
-    elsif not public.auth_v1_pkce_fits(p_verifier, t.code_challenge, t.code_challenge_method) then
+    elsif public.auth_v1_pkce_fits(p_verifier, t.code_challenge, t.code_challenge_method) is not true then
         raise exception 'bad_code_verifier' using errcode = 'PT400';
     end if;
     perform public.auth_need_active(t.user_id);
@@ -143,6 +146,7 @@ declare
     v_email text;
     v_confirmed timestamptz;
 begin
+    perform public.auth_need_ours();
     select u.email, u.email_confirmed_at into v_email, v_confirmed from auth.users u
       join hookswitch_auth.credentials c on c.user_id = u.id
      where u.id = p_user and c.password_hash = p_hash for update of u;
@@ -157,11 +161,13 @@ begin
 end
 $$;
 
--- The person of a session that was refreshed a moment ago.
-create or replace function api.auth_v1_person(p_user uuid) returns jsonb
+-- The person of a session that was refreshed a moment ago.  p_hash: of the refresh token that he was given.
+create or replace function api.auth_v1_person(p_hash text) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
-    return public.auth_v1_user(p_user);
+    return (select public.auth_v1_user(s.user_id)
+              from hookswitch_auth.refresh_tokens k join hookswitch_auth.sessions s on s.id = k.session_id
+             where k.hash = p_hash);
 end
 $$;
 
@@ -218,12 +224,11 @@ declare
     v_user uuid := public.auth_v1_enter(p_claims);
     v_email text := (select u.email from auth.users u where u.id = v_user);
 begin
+    perform public.auth_v1_need_aal2(v_user);
     if p_new is not null then
-        perform public.auth_v1_need_aal2(v_user);
         perform public.auth_password_change(v_user, p_old, p_new, public.auth_session_current());
     end if;
     if p_email is not null and lower(p_email) <> lower(v_email) then
-        perform public.auth_v1_need_aal2(v_user);
         perform public.auth_v1_mail_wait('email_change', p_email);
         perform public.auth_email_ask(v_user, p_email, p_more);
     end if;
@@ -234,17 +239,19 @@ begin
 end
 $$;
 
--- p_scope: global, local or others.
+-- p_scope: global, local or others.  Without the second factor, where there is one, only this session is ended: whoever knows the password
+-- alone must not end those of the person.
 create or replace function api.auth_v1_logout(p_claims jsonb, p_scope text) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
     v_user uuid := public.auth_v1_enter(p_claims);
     v_session uuid := public.auth_session_current();
 begin
-    if p_scope = 'global' then
-        perform public.auth_sessions_revoke(v_user, 'signout');
-    elsif p_scope = 'others' then
+    if p_scope = 'others' then
+        perform public.auth_v1_need_aal2(v_user);
         perform public.auth_sessions_revoke(v_user, 'signout', null, v_session);
+    elsif p_scope = 'global' and (not public.auth_totp_enabled(v_user) or public.auth_session_whole()) then
+        perform public.auth_sessions_revoke(v_user, 'signout');
     elsif v_session is not null then
         perform public.auth_sessions_revoke(v_user, 'signout', v_session);
     end if;

@@ -1,9 +1,20 @@
--- api_auth_v1_admin.sql - what the program auth-v1 may call for a service_role token, which it has verified.
+-- api_auth_v1_admin.sql - what the program auth-v1 may call for the application.  p_claims are of a token that was verified; only of a
+-- service_role token anything comes.
+
+-- The application itself, and nobody else: neither a person, whatever his metadata says, nor an unknown asker.
+create or replace function public.auth_v1_need_service(p_claims jsonb) returns void
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    perform public.auth_need_ours();
+    if p_claims ->> 'role' is distinct from 'service_role' then
+        raise exception 'not_admin' using errcode = 'PT403';
+    end if;
+end
+$$;
 
 create or replace function public.auth_v1_known(p_user uuid) returns void
     language plpgsql security definer set search_path = '' as $$
 begin
-    perform public.auth_need_ours();
     perform from auth.users u where u.id = p_user for update;
     if not found then
         raise exception 'user_not_found' using errcode = 'PT404';
@@ -71,10 +82,10 @@ $$;
 
 -- ---- what the program calls ----------------------------------------------------------------------------------
 
-create or replace function api.auth_v1_admin_list(p_page integer, p_per_page integer) returns jsonb
+create or replace function api.auth_v1_admin_list(p_claims jsonb, p_page integer, p_per_page integer) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
-    perform public.auth_need_ours();
+    perform public.auth_v1_need_service(p_claims);
     return jsonb_build_object('aud', 'authenticated', 'total', (select count(*) from auth.users u), 'users', coalesce((
         select jsonb_agg(public.auth_v1_user(l.id) order by l.created_at desc, l.id)
           from (select u.id, u.created_at from auth.users u order by u.created_at desc, u.id
@@ -82,21 +93,22 @@ begin
 end
 $$;
 
-create or replace function api.auth_v1_admin_get(p_user uuid) returns jsonb
+create or replace function api.auth_v1_admin_get(p_claims jsonb, p_user uuid) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
+    perform public.auth_v1_need_service(p_claims);
     perform public.auth_v1_known(p_user);
     return public.auth_v1_user(p_user);
 end
 $$;
 
 -- p_more: user_metadata, app_metadata, email_confirm, ban_duration; all may be missing.
-create or replace function api.auth_v1_admin_create(p_email text, p_password_hash text, p_more jsonb) returns jsonb
+create or replace function api.auth_v1_admin_create(p_claims jsonb, p_email text, p_password_hash text, p_more jsonb) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
     v_user uuid;
 begin
-    perform public.auth_need_ours();
+    perform public.auth_v1_need_service(p_claims);
     v_user := public.auth_v1_user_make(p_email, p_password_hash, coalesce(p_more -> 'user_metadata', '{}'),
                                        coalesce((p_more ->> 'email_confirm')::boolean, false));
     perform public.auth_v1_app_data_apply(v_user, coalesce(p_more -> 'app_metadata', '{}'));
@@ -119,9 +131,11 @@ exception when unique_violation then
 end
 $$;
 
-create or replace function api.auth_v1_admin_update(p_user uuid, p_email text, p_password_hash text, p_more jsonb) returns jsonb
+create or replace function api.auth_v1_admin_update(p_claims jsonb, p_user uuid, p_email text, p_password_hash text, p_more jsonb)
+    returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
+    perform public.auth_v1_need_service(p_claims);
     perform public.auth_v1_known(p_user);
     if p_email is not null then
         perform public.auth_v1_email_put(p_user, p_email);
@@ -146,9 +160,10 @@ $$;
 
 -- The account, its sessions and its own organization are gone; memberships elsewhere too.  Whoever is the only owner of an organization of
 -- several people has to hand it on first.
-create or replace function api.auth_v1_admin_delete(p_user uuid) returns jsonb
+create or replace function api.auth_v1_admin_delete(p_claims jsonb, p_user uuid) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
+    perform public.auth_v1_need_service(p_claims);
     perform public.auth_v1_known(p_user);
     perform from public.organization_members m join public.organizations o on o.id = m.organization_id
       where m.user_id = p_user and m.role = 'owner' and o.personal_of is distinct from p_user and o.status <> 'disabled'
@@ -169,14 +184,15 @@ $$;
 
 -- A token that is not mailed but given to who asks.  p_type: signup, invite, magiclink, recovery, email_change_new, email_change_current;
 -- the first three make the account where it is missing.  {"token_id","kind","type","user"}; kind: what it is a token of.
-create or replace function api.auth_v1_admin_link(p_type text, p_email text, p_password_hash text, p_more jsonb) returns jsonb
+create or replace function api.auth_v1_admin_link(p_claims jsonb, p_type text, p_email text, p_password_hash text, p_more jsonb)
+    returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
     v_user uuid := public.auth_user_of(p_email);
     v_type text := p_type;
     v_kind text;
 begin
-    perform public.auth_need_ours();
+    perform public.auth_v1_need_service(p_claims);
     perform from auth.users u where u.id = v_user and u.email_confirmed_at is not null;
     if found and p_type in ('signup', 'invite') then
         raise exception 'email_exists' using errcode = 'PT422';

@@ -37,9 +37,9 @@ select throws_ok(q, 'PT404', 'auth_external', q) from unnest(array[
     $$select api.auth_v1_pkce(gen_random_uuid(), 'x', '{}')$$, $$select api.auth_v1_ready()$$, $$select api.auth_v1_keys()$$,
     $$select api.auth_v1_user('{}')$$, $$select api.auth_v1_logout('{}', 'global')$$, $$select api.auth_v1_password_ask('{}')$$,
     $$select api.auth_v1_factor_add('{}', 'x', 'x')$$, $$select api.auth_v1_factor_challenge('{}', gen_random_uuid())$$,
-    $$select api.auth_v1_admin_list(1, 1)$$, $$select api.auth_v1_admin_get(gen_random_uuid())$$,
-    $$select api.auth_v1_admin_create('a@example.com', null, '{}')$$, $$select api.auth_v1_admin_link('signup', 'a@example.com', null, '{}')$$,
-    $$select api.auth_v1_admin_delete(gen_random_uuid())$$]) q;
+    $$select api.auth_v1_admin_list('{}', 1, 1)$$, $$select api.auth_v1_admin_get('{}', gen_random_uuid())$$,
+    $$select api.auth_v1_admin_create('{}', 'a@example.com', null, '{}')$$, $$select api.auth_v1_admin_link('{}', 'signup', 'a@example.com', null, '{}')$$,
+    $$select api.auth_v1_admin_delete('{}', gen_random_uuid())$$]) q;
 rollback to external;
 
 -- ---- what a user looks like -----------------------------------------------------------------------------------

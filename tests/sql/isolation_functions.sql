@@ -16,19 +16,28 @@ select tests.accepted(:'over', 'isolation-1') as attempt \gset
 select tests.report(:'attempt', tests.ended('customer-ended-call') || '{"transcript":"AI: secret","recording_url":"https://r.test/secret"}') \g /dev/null
 select tests.call(:'theirs', :'template') as waiting \gset
 
-insert into auth.users (id, email) values (:'alice', 'alice@example.com'), (:'bob', 'bob@example.com');
+insert into auth.users (id, email, email_confirmed_at) values (:'alice', 'alice@example.com', now()), (:'bob', 'bob@example.com', now());
 insert into public.user_profiles (id, status) values (:'alice', 'active'), (:'bob', 'active')
     on conflict (id) do update set status = 'active';
 insert into hookswitch_auth.sessions (user_id, expires_at) values (:'bob', now() + interval '1 day') returning id as session \gset
 insert into hookswitch_auth.factors (user_id, secret) values (:'bob', 'sealed:x') returning id as factor \gset
+insert into hookswitch_auth.factors (user_id, secret) values (:'alice', 'sealed:x') returning id as begun \gset
 insert into hookswitch_auth.credentials (user_id, password_hash) values (:'bob', 'x');
+insert into hookswitch_auth.one_time_tokens (kind, user_id, expires_at, data)
+    values ('totp', :'bob', now() + interval '1 hour', jsonb_build_object('factor_id', :'factor')) returning id as challenge \gset
+insert into hookswitch_auth.one_time_tokens (kind, user_id, expires_at, code_challenge, code_challenge_method)
+    values ('pkce', :'bob', now() + interval '1 hour', 'challenge', 'plain') returning id as ticket \gset
+insert into hookswitch_auth.one_time_tokens (kind, user_id, expires_at)
+    values ('pkce', :'bob', now() + interval '1 hour') returning id as bare \gset
+insert into hookswitch_auth.one_time_tokens (kind, user_id, expires_at, new_email)
+    values ('email_change', :'bob', now() + interval '1 hour', 'bob@new.example') returning id as change \gset
 insert into public.organization_invitations (organization_id, email, role, expires_at)
     values (:'theirs', 'carol@example.com', 'member', now() + interval '1 day') returning id as invitation \gset
 insert into public.api_keys (organization_id, name, prefix, key_hash) values (:'theirs', 'k', 'hsk_x', repeat('a', 64)) returning id as key \gset
 
 -- callers: labels as in isolation.sql (people: authenticated; all: everybody).  attempt: what Alice tries with Bob's things, once for each of
 -- anon, people and api that may call it; a security definer function that one of them may call needs one, or a reason why not.  $mine $theirs $alice $bob $own
--- $template $over $waiting $session $factor $invitation $key stand for the ids above.  answer: the error, or the value; *: any (answer_to_key: another one for an API key); whatever it is,
+-- $template $over $waiting $session $factor $invitation $key $begun $challenge $ticket $bare $change stand for the ids above.  answer: the error, or the value; *: any (answer_to_key: another one for an API key); whatever it is,
 -- nothing of Bob's may change.
 create temporary table callers (name text, callers text, attempt text, answer text, answer_to_key text, why_none text);
 insert into callers (name, callers, attempt, answer) values
@@ -56,6 +65,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.call_view', 'api', null, null),
     ('public.call_view_of', 'api', 'select public.call_view_of(''$over'')', null),
     ('public.cursor_bytes', 'api', null, null),
+    ('public.cursor_make', 'api', null, null),
     ('public.cursor_of', 'api', null, null),
     ('public.time_view', 'api', null, null),
     ('public.refuse_field', 'api', null, null),
@@ -104,7 +114,6 @@ insert into callers (name, callers, attempt, answer) values
     ('public.api_key_revoke', 'api', 'select public.api_key_revoke(''$theirs'', ''$key'')', 'PT404 organization_not_found'),
     ('public.api_key_revoke', 'api', 'select public.api_key_revoke(''$mine'', ''$key'')', 'PT404 api_key_not_found'),
     ('public.person_needed', 'api', null, null),
-    ('public.uuid_or_null', 'api', null, null),
     ('public.organization_view', 'api', null, null),
     ('public.invitation_view', 'api', null, null),
     ('public.cursor_read', 'api', null, null),
@@ -134,6 +143,72 @@ select 'api.' || name, 'api', 'who asks is proved by what the program checked be
 insert into callers (name, callers, why_none)
 select 'public.' || name, 'api', 'makes the identity that all else is measured by, from what the program verified'
   from unnest(array['request_identity_token', 'request_identity_key', 'request_admit', 'request_admitted', 'key_set_read', 'key_set_store']) name;
+-- The same in the words of Supabase.  Whoever has verified claims is who they say; with them come ids of Bob's, or no person at all.
+insert into callers (name, callers, attempt, answer)
+select 'api.auth_v1_' || f.name, 'api', format('select api.auth_v1_%s(%s%s)', f.name, c.claims, f.more), c.answer
+  from (values ('user', ''), ('password_ask', ''), ('user_update', ', ''bob@example.com'', null, ''y'', ''{}'', ''{}'''), ('logout', ', ''global'''),
+               ('factor_add', ', ''x'', ''sealed:y'''), ('factor_challenge', ', ''$factor'''), ('factor_ask', ', ''$factor'', ''$challenge'''),
+               ('factor_verify', ', ''$factor'', ''$challenge'', 1, ''{}'', ''x'''), ('factor_remove', ', ''$factor''')) f(name, more),
+       (values ('null', 'PT404 user_not_found'), ('''{"session_id":"$session"}''', 'PT404 user_not_found'),
+               ('''{"sub":"$alice","session_id":"$session"}''', 'PT401 session_revoked'),
+               ('''{"sub":"$alice","session_id":"x"}''', 'PT401 session_revoked')) c(claims, answer);
+insert into callers (name, callers, attempt, answer)
+select 'api.auth_v1_' || f.name, 'api', format('select api.auth_v1_%s(%s, %s)', f.name, c.claims, f.more), 'PT403 not_admin'
+  from (values ('admin_list', '1, 50'), ('admin_get', '''$bob'''), ('admin_create', '''carol@example.com'', ''x'', ''{}'''),
+               ('admin_update', '''$bob'', ''x@example.com'', ''y'', ''{"ban_duration":"1h"}'''), ('admin_delete', '''$bob'''),
+               ('admin_link', '''recovery'', ''bob@example.com'', null, ''{}''')) f(name, more),
+       (values ('null'), ('''{}'''), ('''{"role":null}'''), ('''{"sub":"$alice","role":"authenticated"}'''),
+               ('''{"sub":"$alice","role":"authenticated","app_metadata":{"role":"service_role"},"user_metadata":{"role":"service_role"}}'''),
+               ('''{"role":"hookswitch_key"}'''), ('''["service_role"]''')) c(claims);
+insert into callers (name, callers, attempt, answer) values
+    ('api.auth_v1_admin_get', 'api', 'select api.auth_v1_admin_get(''{"role":"service_role"}'', null)', 'PT404 user_not_found'),
+    ('api.auth_v1_admin_update', 'api', 'select api.auth_v1_admin_update(''{"role":"service_role"}'', null, null, ''y'', ''{}'')', 'PT404 user_not_found'),
+    ('api.auth_v1_admin_delete', 'api', 'select api.auth_v1_admin_delete(''{"role":"service_role"}'', null)', 'PT404 user_not_found'),
+    ('api.auth_v1_user', 'api', 'select api.auth_v1_user(''{"sub":"$alice"}'') ->> ''id''', '*'),
+    ('api.auth_v1_password_ask', 'api', 'select api.auth_v1_password_ask(''{"sub":"$alice"}'')', 'PT400 reauthentication_needed'),
+    ('api.auth_v1_user_update', 'api', 'select api.auth_v1_user_update(''{"sub":"$alice"}'', ''bob@example.com'', null, null, ''{"sub":"x"}'', ''{}'') ->> ''id''', '*'),
+    ('api.auth_v1_logout', 'api', 'select api.auth_v1_logout(''{"sub":"$alice"}'', ''global'')', '{}'),
+    ('api.auth_v1_logout', 'api', 'select api.auth_v1_logout(''{"sub":"$alice"}'', ''others'')', '{}'),
+    ('api.auth_v1_factor_add', 'api', 'select api.auth_v1_factor_add(''{"sub":"$alice"}'', ''x'', ''sealed:y'') ->> ''email''', '*'),
+    ('api.auth_v1_factor_challenge', 'api', 'select api.auth_v1_factor_challenge(''{"sub":"$alice"}'', ''$factor'')', 'PT404 mfa_factor_not_found'),
+    ('api.auth_v1_factor_challenge', 'api', 'select api.auth_v1_factor_challenge(''{"sub":"$alice"}'', null)', 'PT404 mfa_factor_not_found'),
+    ('api.auth_v1_factor_ask', 'api', 'select api.auth_v1_factor_ask(''{"sub":"$alice"}'', ''$factor'', ''$challenge'')', 'PT404 mfa_factor_not_found'),
+    ('api.auth_v1_factor_ask', 'api', 'select api.auth_v1_factor_ask(''{"sub":"$alice"}'', ''$begun'', ''$challenge'')', 'PT422 mfa_challenge_expired'),
+    ('api.auth_v1_factor_ask', 'api', 'select api.auth_v1_factor_ask(''{"sub":"$alice"}'', ''$begun'', null)', 'PT422 mfa_challenge_expired'),
+    ('api.auth_v1_factor_verify', 'api', 'select api.auth_v1_factor_verify(''{"sub":"$alice"}'', ''$factor'', ''$challenge'', 1, ''{}'', ''x'')',
+        'PT404 mfa_factor_not_found'),
+    ('api.auth_v1_factor_verify', 'api', 'select api.auth_v1_factor_verify(''{"sub":"$alice"}'', ''$begun'', ''$challenge'', 1, ''{}'', ''x'')',
+        'PT401 session_revoked'),
+    ('api.auth_v1_factor_remove', 'api', 'select api.auth_v1_factor_remove(''{"sub":"$alice"}'', ''$factor'')', 'PT404 mfa_factor_not_found'),
+    ('api.auth_v1_factor_remove', 'api', 'select api.auth_v1_factor_remove(''{"sub":"$alice"}'', null)', 'PT404 mfa_factor_not_found'),
+    ('api.auth_v1_signup', 'api', 'select api.auth_v1_signup(''bob@example.com'', ''y'', ''{}'', ''{}'', null) -> ''user'' ->> ''id''', '*'),
+    ('api.auth_v1_signup', 'api', 'select api.auth_v1_signup(''Bob@example.com'', ''y'', ''{}'', ''{}'', ''{"seconds":1}'')', 'PT422 user_already_exists'),
+    ('api.auth_v1_signin', 'api', 'select api.auth_v1_signin(''$bob'', ''y'', ''{}'')', 'PT401 credentials_invalid'),
+    ('api.auth_v1_signin', 'api', 'select api.auth_v1_signin(''$bob'', null, ''{}'')', 'PT401 credentials_invalid'),
+    ('api.auth_v1_signin', 'api', 'select api.auth_v1_signin(''$alice'', null, ''{}'')', 'PT401 credentials_invalid'),
+    ('api.auth_v1_signin', 'api', 'select api.auth_v1_signin(null, ''x'', ''{}'')', 'PT401 credentials_invalid'),
+    ('api.auth_v1_person', 'api', 'select api.auth_v1_person(''$bob'')', null),
+    ('api.auth_v1_person', 'api', 'select api.auth_v1_person(null)', null),
+    -- Not what was mailed: a challenge, a code, a mail of another kind; none at all.
+    ('api.auth_v1_verify', 'api', 'select api.auth_v1_verify(''$challenge'', ''totp'', ''{}'', false)', 'PT422 code_invalid'),
+    ('api.auth_v1_verify', 'api', 'select api.auth_v1_verify(''$ticket'', ''pkce'', ''{}'', true)', 'PT422 code_invalid'),
+    ('api.auth_v1_verify', 'api', 'select api.auth_v1_verify(''$change'', ''recovery'', ''{}'', false)', 'PT422 code_invalid'),
+    ('api.auth_v1_verify', 'api', 'select api.auth_v1_verify(''$change'', null, ''{}'', false)', 'PT422 code_invalid'),
+    ('api.auth_v1_verify', 'api', 'select api.auth_v1_verify(null, ''email_change'', ''{}'', false)', 'PT422 code_invalid'),
+    ('api.auth_v1_pkce', 'api', 'select api.auth_v1_pkce(''$ticket'', ''x'', ''{"seconds":1}'')', 'PT400 bad_code_verifier'),
+    ('api.auth_v1_pkce', 'api', 'select api.auth_v1_pkce(''$ticket'', null, ''{"seconds":1}'')', 'PT400 bad_code_verifier'),
+    ('api.auth_v1_pkce', 'api', 'select api.auth_v1_pkce(''$bare'', ''x'', ''{"seconds":1}'')', 'PT400 bad_code_verifier'),
+    ('api.auth_v1_pkce', 'api', 'select api.auth_v1_pkce(''$challenge'', ''challenge'', ''{"seconds":1}'')', 'PT404 flow_state_not_found'),
+    ('api.auth_v1_pkce', 'api', 'select api.auth_v1_pkce(null, ''challenge'', ''{"seconds":1}'')', 'PT404 flow_state_not_found'),
+    ('api.auth_v1_resend', 'api', 'select api.auth_v1_resend(''bob@example.com'', ''email_change'', ''{}'')', '{}'),
+    ('api.auth_v1_resend', 'api', 'select api.auth_v1_resend(''bob@example.com'', ''signup'', ''{}'')', '{}'),
+    ('api.auth_v1_ready', 'api', 'select api.auth_v1_ready()', '{}'),
+    ('api.auth_v1_keys', 'api', 'select api.auth_v1_keys() ->> ''keys''', '[]');
+insert into callers (name, callers, why_none) values
+    ('api.auth_v1_otp', 'api', 'mails a link to the person himself, and answers nothing'),
+    ('api.auth_v1_recover', 'api', 'mails a link to the person himself, and answers nothing'),
+    ('api.auth_v1_code', 'api', 'says which token six digits must belong to, and counts the try; the program checks them'),
+    ('api.auth_v1_redirect', 'api', 'who asks showed the sealed token of a mail');
 update callers set answer_to_key = 'PT403 person_needed'
  where name in ('public.organization_create', 'public.organization_default', 'public.invitation_accept');
 update callers set answer_to_key = case when attempt like '%(null,%' then 'PT404 organization_not_found' else 'PT403 user_mismatch' end
@@ -234,7 +309,8 @@ select is(case when wanted.answer = '*' and coalesce(got.answer, '') !~ format('
        lateral (select pg_temp.attempt(l.label, :'alice', :'mine', :'theirs', :'bob', pg_temp.fill(c.attempt, jsonb_build_object(
                            'mine', :'mine', 'theirs', :'theirs', 'alice', :'alice', 'bob', :'bob', 'own', :'own', 'template', :'template',
                            'over', :'over', 'waiting', :'waiting', 'session', :'session', 'factor', :'factor', 'invitation', :'invitation',
-                           'key', :'key'))) as answer) got,
+                           'key', :'key', 'begun', :'begun', 'challenge', :'challenge', 'ticket', :'ticket', 'bare', :'bare',
+                           'change', :'change'))) as answer) got,
        lateral (select case when l.label = 'key' then coalesce(c.answer_to_key, c.answer) else c.answer end as answer) wanted
  where c.attempt is not null;
 
