@@ -11,6 +11,9 @@ The tests say by name what is missing.
 import secrets
 import uuid
 
+import model_auth_v1
+from accounts import token_of
+from model_auth_v1 import row as _row
 from stack_client import Client
 from stack_hooks import synthflow_signature, vapi_event
 
@@ -75,17 +78,14 @@ def _number(tenant):
     return tenant.stack.insert("phone_numbers", organization_id=tenant.organization, phone_number=tenant.stack.number())
 
 
-def _row(tenant, table, **columns):
-    names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
-    return tenant.stack.value(f"insert into {table} ({names}) values ({marks}) returning id", *columns.values())
-
-
 # Name of a field -> (makes the ids of a tenant's own things that it can name, the code when there is none; None: it only filters a list).
 THINGS = {
     "organization_id": (lambda t: [t.organization], "organization_not_found"),
     "template_id": (lambda t: [_template(t)], "template_not_found"),
     "caller_number_id": (lambda t: [_number(t)], "caller_number_not_found"),
-    "session_id": (lambda t: [_row(t, "hookswitch_auth.sessions", user_id=t.person.id, expires_at="2099-01-01")], "session_not_found"),
+    "session_id": (lambda t: [model_auth_v1.session(t)], "session_not_found"),
+    "factor_id": (lambda t: [model_auth_v1.factor(t)], "mfa_factor_not_found"),
+    "challenge_id": (lambda t: [model_auth_v1.challenge(t)], "mfa_challenge_expired"),
     "user_id": (lambda t: [t.member("member").id], "member_not_found"),
     "invitation_id": (lambda t: [_row(t, "organization_invitations", organization_id=t.organization, role="member",
                                       email=f"guest-{secrets.token_hex(3)}-{t.word}@example.com", expires_at="2099-01-01",
@@ -106,6 +106,7 @@ SAMPLES = {
     "scopes": ["calls:read"],
     "email": lambda t: f"{secrets.token_hex(6)}-{t.word}@example.com",
     "code": "123456",
+    "token": lambda t: token_of(t.stack, "invitation", t.ids("invitation_id")[0]),
 }
 TYPES = {"e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01T00:00:00Z", "int": 1, "number": 1, "bool": True,
          "object": {}, "uuid": "11111111-1111-4111-8111-111111111111"}
@@ -145,6 +146,7 @@ def synthflow_attempts(asker, other):
 
 # Routes that anybody may ask: why that is safe, and what a stranger tries there with another's ids (None: they take none).
 OPEN = {
+    **model_auth_v1.OPEN,
     ("GET", "/healthz"): ("says only that the program lives", None),
     ("GET", "/readyz"): ("says only that the installation is ready", None),
     ("POST", "/api/webhooks/vapi/{organization_id}"): ("events are signed", vapi_attempts),

@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 import model_routes
+from model_auth_v1 import HALF, SESSION, session, with_token
 from model_routes import GIVEN, LAST, OPEN, SHARED, THINGS, Tenant, missing, sample
 from stack import PROGRAMS
 from stack_client import Client, problem, sign_token, user_claims
@@ -257,6 +258,29 @@ def test_routes_that_are_open_to_all_tell_of_nobody(stack, routes, tenants):
         assert all(alice.organization in row for _, row in set(now) - set(before)), named(route)
     gone = set(OPEN) - {(r["method"], r["path"]) for r in routes}
     assert not gone, f"OPEN of tests/model_routes.py names routes that are gone: {gone}"
+
+
+def test_half_a_session_opens_only_the_way_to_the_second_factor(stack, routes, tenants):
+    """Its claims say that it is whole: what counts is what the database knows."""
+    _, bob = tenants
+    stack.sql("update hookswitch_auth.factors set verified_at = now() where id = %s", bob.ids("factor_id")[0])
+    half = {"session_id": session(bob), "aal": "aal2"}
+    whole = session(bob, aal="aal2")
+    # A request is counted for whoever it says it is.
+    def left():
+        return [row for row in all_of(stack, bob) if row[0] != "public.rate_buckets"]
+    words, before = words_of(stack, bob), left()
+    for route in for_people(routes):
+        answer = ask(with_token(bob, **half), route, bob)
+        assert problem(answer, 403)["code"] == "totp_needed", named(route)
+        silent(answer, words, named(route))
+    assert left() == before
+    assert {key for key, (why, _) in OPEN.items() if why == SESSION} == set(HALF)
+    for (method, path), (body, *wanted) in HALF.items():
+        answer = with_token(bob, session_id=session(bob), aal="aal2").ask(method, path.format(factor_id=bob.ids("factor_id")[0]), body)
+        assert [answer.status_code, answer.headers.get("X-Sb-Error-Code")] == wanted, f"{method} {path}: {answer.text}"
+    assert stack.value("select revoked_at is null from hookswitch_auth.sessions where id = %s", whole), "another session was ended"
+    assert stack.value("select count(*) from hookswitch_auth.factors where user_id = %s and verified_at is not null", bob.person.id) == 1
 
 
 def test_a_key_opens_only_what_its_scopes_say(stack, routes, tenants):
