@@ -91,8 +91,8 @@ what_is_no_hash_of_ours_fits_nothing(void **state UNUSED)
 {
 	static const char *const weak[] = { "", "*0", "x", "correct horse", "abhfCpXqd4GrI",
 		"$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80",
-		"$6$saltstring$.r0X7ub5wGR2v4Xz7svCIozfnlorFh19V89t8KC9Umd81uGhFgsyTRNyzQDXDIm17"
-		"fFcR9z3z7oBNdsyYBbtm/",
+		("$6$saltstring$.r0X7ub5wGR2v4Xz7svCIozfnlorFh19V89t8KC9Umd81uGhFgsyTRNyzQDXDIm17"
+		 "fFcR9z3z7oBNdsyYBbtm/"),
 		"$2b$04$tooshort" };
 	size_t i;
 

@@ -29,8 +29,8 @@ static const char *const page_sql[] = {
 	" if p_changes ->> 'text' = 'refused' then raise exception 'call_ended' using errcode ="
 	" 'PT409'; end if;"
 	" return api.page_get(p_id); end $$",
-	"create function api.page_remove(p_id uuid) returns jsonb language plpgsql as $$ begin"
-	" delete from public.pages where id = p_id; return null; end $$",
+	("create function api.page_remove(p_id uuid) returns jsonb language plpgsql as $$ begin"
+	 " delete from public.pages where id = p_id; return null; end $$"),
 };
 
 static const struct field page_fields[] = {

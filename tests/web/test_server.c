@@ -233,15 +233,14 @@ own_options_and_wrong_settings(void **state)
 	assert_int_equal(a.exit, 1);
 }
 
-/* A wrong name in a program's source would make /readyz lie; the newest file is the one that
+/* A list without the newest file would make /readyz lie; the newest file is the one that
  * counts. */
 static void
 status_knows_the_newest_migration(void **state)
 {
 	const char *source = getenv("srcdir");
-	char newest[256] = "", name[512], text[32768], wanted[300];
+	char newest[256] = "", name[512];
 	const struct dirent *e;
-	FILE *f;
 	DIR *d;
 
 	(void)state;
@@ -254,13 +253,7 @@ status_knows_the_newest_migration(void **state)
 	closedir(d);
 	assert_true(strlen(newest) > 4);
 	newest[strlen(newest) - 4] = '\0';
-	snprintf(wanted, sizeof(wanted), "NEWEST_MIGRATION \"%s\"", newest);
-	snprintf(name, sizeof(name), "%s/handlers/status.c", source ? source : ".");
-	f = fopen(name, "r");
-	assert_non_null(f);
-	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-	fclose(f);
-	assert_non_null(strstr(text, wanted));
+	assert_string_equal(NEWEST_MIGRATION, newest);
 }
 
 int
