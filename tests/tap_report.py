@@ -1,4 +1,7 @@
-"""A pytest plugin: writes one TAP line for each test to file descriptor 3."""
+"""A pytest plugin: writes one TAP line for each test to file descriptor 3.
+
+Where pytest shares the files among several processes (pytest-xdist), the one that leads them writes all lines.
+"""
 
 import os
 
@@ -8,12 +11,16 @@ _count = 0
 
 def pytest_configure(config):
     global _out
+    if hasattr(config, "workerinput"):
+        return
     _out = os.fdopen(3, "w", buffering=1)
     os.set_inheritable(3, False)
 
 
 def _line(ok, what, note=""):
     global _count
+    if not _out:
+        return
     _count += 1
     _out.write(f"{'ok' if ok else 'not ok'} {_count} - {what.replace('#', '%')}{note}\n")
 
@@ -38,4 +45,5 @@ def pytest_collectreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    _out.write(f"1..{_count}\n")
+    if _out:
+        _out.write(f"1..{_count}\n")
