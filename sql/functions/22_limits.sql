@@ -20,9 +20,11 @@ begin
             return v_full - v_now;
         end if;
         select b.full_at into v_full from public.rate_buckets b where b.key = p_key;
-        if found then
-            return least(v_now - v_full, -1);
+        if v_full > v_last and v_full <= v_odd then
+            return v_now - v_full;
         end if;
+        -- There is something left, in a bucket that somebody has just made: once more.
+        continue when found;
         insert into public.rate_buckets (key, full_at) values (p_key, v_now + p_interval) on conflict (key) do nothing;
         if found then
             return p_interval;

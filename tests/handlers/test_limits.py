@@ -76,6 +76,23 @@ def hammer(clients, seconds):
     return sum(s[200] for s in seen), sum(s[429] for s in seen), time.monotonic() - began
 
 
+def test_two_who_come_first_at_once_are_both_let_in(stack):
+    """The second one's update saw no bucket yet, and then there is one, with plenty in it."""
+    stack.sql("""create function held() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock(99); return null; end';
+                 create trigger held before update on rate_buckets for each statement execute function held()""")
+    try:
+        with stack.connect() as first, ThreadPoolExecutor(1) as pool:
+            first.execute("select pg_advisory_xact_lock(99)")
+            second = pool.submit(stack.connect(autocommit=True).execute, "select rate_take('new', 1000, 1000)")
+            wait_until(lambda: stack.value("select exists (select from pg_locks where locktype = 'advisory' and not granted)"),
+                       what="the second one to wait")
+            stack.sql("insert into rate_buckets values ('new', (extract(epoch from clock_timestamp()) * 1000000)::bigint + 1000)")
+            first.rollback()
+            assert second.result(30).fetchone()[0] > 0
+    finally:
+        stack.sql("drop trigger held on rate_buckets; drop function held()")
+
+
 def check_exact(admitted, refused, took):
     """Never more than burst + rate x time, and hardly fewer while all of them ask all the time."""
     assert refused > CLIENTS, "nobody was refused: too few requests to tell anything"
