@@ -14,9 +14,9 @@
 enum { KEY_MAX = 255, FINGERPRINT_MAX = 2 * SHA256_LEN + 1 };
 
 static const struct db_stmt take = { "idempotency_take",
-	"select t.state, t.status, t.body from public.idempotency_take($1, $2) t" };
+	"select t.state, t.status, t.body from public.idempotency_take($1, $2, $3) t" };
 static const struct db_stmt keep = { "idempotency_keep",
-	"select public.idempotency_keep($1, $2, $3, $4)" };
+	"select public.idempotency_keep($1, $2, $3, $4, $5)" };
 
 int
 idempotency_key(struct ctx *c)
@@ -94,6 +94,14 @@ unseal(struct ctx *c, struct span *body)
 
 /* ---- keys ------------------------------------------------------------------ */
 
+/* What is a person's own is done once for the person, in whatever organization; all else once for
+ * the organization. */
+static struct span
+is_persons(const struct request *r)
+{
+	return r->route->access.kind == ACCESS_PERSON ? SPAN("true") : SPAN("false");
+}
+
 static enum idempotency
 replay(struct ctx *c, const struct db_rows *rows)
 {
@@ -134,7 +142,7 @@ idempotency_begin(struct ctx *c)
 {
 	struct request *r = request_of(c);
 	struct db_rows rows = { .n = 0 };
-	struct span params[2];
+	struct span params[3];
 	struct limit_head head;
 	struct db_step steps[LIMIT_HEAD_MAX + 1];
 	char print[FINGERPRINT_MAX];
@@ -150,7 +158,8 @@ idempotency_begin(struct ctx *c)
 	memcpy(steps, head.steps, head.n * sizeof(*steps));
 	params[0] = span_of(r->idempotency_key);
 	params[1] = span_of(print);
-	steps[head.n] = (struct db_step){ &take, params, 2, &rows };
+	params[2] = is_persons(r);
+	steps[head.n] = (struct db_step){ &take, params, COUNT(params), &rows };
 	rc = db_begin(c, server_db(), steps, head.n + 1, &r->tx);
 	limit_tail(c, &head, rc);
 	if (rc < 0) {
@@ -171,7 +180,7 @@ static int
 commit(struct ctx *c, struct db_tx *tx)
 {
 	const struct request *r = request_of(c);
-	struct span params[4];
+	struct span params[5];
 	struct db_step step = { &keep, params, COUNT(params), NULL };
 	char print[FINGERPRINT_MAX], status[16];
 	int rc;
@@ -187,6 +196,7 @@ commit(struct ctx *c, struct db_tx *tx)
 	params[0] = span_of(r->idempotency_key);
 	params[1] = span_of(print);
 	params[2] = span_of(status);
+	params[4] = is_persons(r);
 	crash_point(keyed_before_commit);
 	rc = db_commit(c, tx, &step, 1);
 	crash_point(keyed_committed);

@@ -130,23 +130,24 @@ begin
 end
 $$;
 
--- Idempotency-Key: 'new' go on; 'replay' the stored answer; 'reused' for another request; 'in_use' by one that still runs.
-create or replace function public.idempotency_take(p_key text, p_fingerprint text)
+-- Idempotency-Key: 'new' go on; 'replay' the stored answer; 'reused' for another request; 'in_use' by one that still runs.  p_person: of a
+-- route for people: the key is the person's, not the organization's that happens to be active.
+create or replace function public.idempotency_take(p_key text, p_fingerprint text, p_person boolean default false)
     returns table (state text, status integer, body text)
     language plpgsql set search_path = '' as $$
 declare
-    v_organization uuid := public.current_organization_id();
+    v_owner uuid := case when p_person then public.current_user_id() else public.current_organization_id() end;
     k public.idempotency_keys;
 begin
-    if not pg_try_advisory_xact_lock(hashtextextended(v_organization::text || ' ' || p_key, 7)) then
+    if not pg_try_advisory_xact_lock(hashtextextended(v_owner::text || ' ' || p_key, 7)) then
         return query select 'in_use', null::integer, null::text;
         return;
     end if;
-    select * into k from public.idempotency_keys i where i.organization_id = v_organization and i.key = p_key;
+    select * into k from public.idempotency_keys i where i.owner_id = v_owner and i.key = p_key;
     if not found then
         return query select 'new', null::integer, null::text;
     elsif k.created_at < now() - interval '24 hours' then
-        delete from public.idempotency_keys i where i.organization_id = v_organization and i.key = p_key;
+        delete from public.idempotency_keys i where i.owner_id = v_owner and i.key = p_key;
         return query select 'new', null::integer, null::text;
     elsif k.fingerprint <> p_fingerprint then
         return query select 'reused', null::integer, null::text;
@@ -156,8 +157,10 @@ begin
 end
 $$;
 
-create or replace function public.idempotency_keep(p_key text, p_fingerprint text, p_status integer, p_body text) returns void
+create or replace function public.idempotency_keep(p_key text, p_fingerprint text, p_status integer, p_body text, p_person boolean default false)
+    returns void
     language sql set search_path = '' as $$
-    insert into public.idempotency_keys (organization_id, key, fingerprint, status, body)
-    values (public.current_organization_id(), p_key, p_fingerprint, p_status, p_body)
+    insert into public.idempotency_keys (organization_id, user_id, key, fingerprint, status, body)
+    select case when not p_person then public.current_organization_id() end, case when p_person then public.current_user_id() end,
+           p_key, p_fingerprint, p_status, p_body
 $$;

@@ -20,8 +20,8 @@ begin
             select provider, key from public.webhook_event_keys where created_at < now() - interval '30 days' limit 1000) d
          where k.provider = d.provider and k.key = d.key;
         delete from public.idempotency_keys k using (
-            select organization_id, key from public.idempotency_keys where created_at < now() - interval '24 hours' limit 1000) d
-         where k.organization_id = d.organization_id and k.key = d.key;
+            select owner_id, key from public.idempotency_keys where created_at < now() - interval '24 hours' limit 1000) d
+         where k.owner_id = d.owner_id and k.key = d.key;
     end if;
     return jsonb_build_object('expired', v_expired, 'swept', v_swept, 'pruned', v_pruned);
 end

@@ -27,10 +27,10 @@ grant execute on function public.schedule_call(uuid, uuid, text, text, text, tim
 grant execute on function public.get_next_call_in_queue(), public.get_best_available_provider(), public.assign_call_to_provider(uuid, uuid),
     public.complete_call(uuid, integer, text, text), public.handle_failed_call(uuid, text) to service_role;
 grant execute on function public.call_view(public.calls), public.call_view_of(uuid), public.time_view(timestamptz),
-    public.cursor_of(timestamptz, uuid), public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
+    public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
     public.cursor_read(text, text, text), public.call_enter(uuid, uuid, jsonb), public.call_cancel(uuid),
     public.call_reschedule(uuid, timestamptz), public.recording_access(uuid, uuid), public.refuse_field(text, text, text),
-    public.idempotency_take(text, text), public.idempotency_keep(text, text, integer, text) to hookswitch_api;
+    public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_api;
 grant execute on function public.request_admit(text, text, text, text, boolean, text, text, bigint[], boolean), public.request_admitted(),
     public.key_set_read(text, boolean, double precision), public.key_set_store(text, text) to hookswitch_api;
 -- Programs that work as hookswitch_api from the start ask who asks themselves.

@@ -9,6 +9,19 @@ create unlogged table public.rate_buckets (
 comment on table public.rate_buckets is 'A token bucket each for a key, a person, an organization, a client address; one that is not here is full.';
 comment on column public.rate_buckets.full_at is 'When it will be full again: microseconds since 1970.';
 
+-- What is a person's own (an account, making an organization) is under the person's keys, whichever organization is active, or none.
+alter table public.idempotency_keys
+    drop constraint idempotency_keys_pkey,
+    alter column organization_id drop not null,
+    add column user_id uuid,
+    add column owner_id uuid not null generated always as (coalesce(organization_id, user_id)) stored,
+    add constraint idempotency_keys_owner_check check (num_nonnulls(organization_id, user_id) = 1),
+    add constraint idempotency_keys_pkey primary key (owner_id, key);
+comment on column public.idempotency_keys.user_id is 'Whose key it is, of a route for people; else it is the organization''s.';
+create index idempotency_keys_organization_idx on public.idempotency_keys (organization_id);
+create policy idempotency_keys_person on public.idempotency_keys to hookswitch_api
+    using (user_id = (select public.current_user_id())) with check (user_id = (select public.current_user_id()));
+
 create table public.key_sets (
     url text constraint key_sets_pkey primary key,
     body text,

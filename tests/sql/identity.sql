@@ -77,6 +77,16 @@ update public.idempotency_keys set created_at = now() - interval '24 hours 1 sec
 select tests.be(:'alice', :'org');
 select results_eq('select state, status, body from public.idempotency_take(''k1'', ''f2'')', $$values ('new', null::integer, null::text)$$, 'after a day a key is new again');
 select lives_ok('select public.idempotency_keep(''k1'', ''f2'', 201, ''{}'')', 'and can be kept');
+select tests.be(:'alice');
+select results_eq('select state from public.idempotency_take(''k1'', ''f1'', true)', $$values ('new')$$, 'a person''s key is another one than her organization''s');
+select lives_ok('select public.idempotency_keep(''k1'', ''f1'', 201, ''{"secret":1}'', true)', 'and is kept');
+select tests.be(:'alice', :'org');
+select results_eq('select state, body from public.idempotency_take(''k1'', ''f1'', true)', $$values ('replay', '{"secret":1}')$$,
+                  'she gets that answer again whichever organization is active');
+select tests.be_nobody();
+insert into public.organization_members (organization_id, user_id, role) values (:'org', :'carol', 'member');
+select tests.be(:'carol', :'org');
+select results_eq('select state from public.idempotency_take(''k1'', ''f1'', true)', $$values ('new')$$, 'and another member of it does not');
 select tests.be_nobody();
 
 -- ---- small things -----------------------------------------------------------------------

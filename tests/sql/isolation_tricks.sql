@@ -116,6 +116,8 @@ select throws_ok(format('insert into public.idempotency_keys (organization_id, k
                  '42501', null, 'a key of Bob''s that is taken');
 select throws_ok(format('insert into public.idempotency_keys (organization_id, key, fingerprint, status, body) values (%L, ''free'', ''f'', 200, ''{}'')', :'theirs'),
                  '42501', null, 'and one that is free are refused in the same words');
+select throws_ok(format('insert into public.idempotency_keys (user_id, key, fingerprint, status, body) values (%L, ''free'', ''f'', 200, ''{}'')', :'bob'),
+                 '42501', null, 'so is one for Bob himself');
 select results_eq($$select state from public.idempotency_take('taken', 'f')$$, $$values ('new')$$, 'what Bob has used is new for her');
 select throws_ok(format('select api.call_create(''+15550100001'', %L, p_caller_number_id => %L)', :'own', x.id), 'PT422', 'caller_number_not_found',
                  'a number of Bob''s and one that does not exist are refused in the same words') from (values (:'number'), (gen_random_uuid()::text)) x(id);

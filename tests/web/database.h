@@ -38,7 +38,7 @@ static const char *const database_sql[] = {
 	"create table public.kept (key text primary key, fingerprint text, status int, body text)",
 	"create table public.notes (id bigint generated always as identity, text text not null)",
 	"grant all on public.kept, public.notes to hookswitch_api",
-	"create function public.idempotency_take(p_key text, p_fingerprint text)"
+	"create function public.idempotency_take(p_key text, p_fingerprint text, p_person bool)"
 	" returns table (state text, status int, body text) language plpgsql as $$ declare k"
 	" public.kept; begin"
 	" if p_key = 'busy' then return query select 'in_use', null::int, null::text; return; end"
@@ -47,7 +47,7 @@ static const char *const database_sql[] = {
 	" return query select case when k.key is null then 'new' when k.fingerprint = p_fingerprint"
 	" then 'replay' else 'reused' end, k.status, k.body; end $$",
 	"create function public.idempotency_keep(p_key text, p_fingerprint text, p_status int,"
-	" p_body text)"
+	" p_body text, p_person bool)"
 	" returns void language sql as $$ insert into public.kept values (p_key, p_fingerprint,"
 	" p_status, p_body) $$",
 	"create function api.note_add(p_text text) returns jsonb language plpgsql as $$ begin"
