@@ -28,11 +28,6 @@ begin
 end
 $$;
 
-create or replace function public.cursor_of(p_time timestamptz, p_id uuid) returns text
-    language sql stable set search_path = '' as $$
-    select translate(encode(convert_to((extract(epoch from p_time) * 1000000)::bigint::text || ' ' || p_id::text, 'UTF8'), 'base64'), E'+/=\n', '-_')
-$$;
-
 create or replace function public.cursor_bytes(p_cursor text) returns bytea
     language plpgsql immutable set search_path = '' as $$
 declare

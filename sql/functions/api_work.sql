@@ -3,35 +3,24 @@
 create or replace function api.workflow_run_list(p_state text, p_workflow text, p_after text, p_limit integer) returns jsonb
     language plpgsql stable security definer set search_path = '' as $$
 declare
-    v_parts text[] := regexp_match(convert_from(public.cursor_bytes(p_after), 'UTF8'), '^([0-9]{1,18}) (.+)$');
-    v_at timestamptz;
+    v_after record;
     v_rows jsonb;
     v_next text;
 begin
-    if p_after is not null then
-        if v_parts is null then
-            raise exception 'bad_cursor' using errcode = 'PT400', hint = 'after';
-        end if;
-        v_at := timestamptz 'epoch' + (v_parts[1]::bigint * interval '1 microsecond');
-    end if;
+    select * into v_after from public.cursor_read('workflow_runs', p_after, '.+');
     with page as (
         select r from public.workflow_runs r
          where (p_state is null or r.state = p_state)
            and (p_workflow is null or r.workflow = p_workflow)
-           and (p_after is null or (r.created_at, r.id) < (v_at, v_parts[2]))
+           and (v_after.id is null or (r.created_at, r.id) < (v_after.at, v_after.id))
          order by r.created_at desc, r.id desc
          limit p_limit + 1),
     numbered as (select p.r, row_number() over (order by (p.r).created_at desc, (p.r).id desc) i from page p)
     select coalesce(jsonb_agg(public.work_run_line(n.r) order by n.i) filter (where n.i <= p_limit), '[]'),
-           max(case when n.i = p_limit then public.work_cursor(n.r) end) filter (where (select count(*) from page) > p_limit)
+           max(case when n.i = p_limit then public.cursor_make('workflow_runs', (n.r).created_at, (n.r).id) end) filter (where (select count(*) from page) > p_limit)
       into v_rows, v_next from numbered n;
     return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
 end
-$$;
-
-create or replace function public.work_cursor(r public.workflow_runs) returns text
-    language sql stable set search_path = '' as $$
-    select translate(encode(convert_to((extract(epoch from r.created_at) * 1000000)::bigint::text || ' ' || r.id, 'UTF8'), 'base64'), E'+/=\n', '-_')
 $$;
 
 create or replace function api.workflow_run_get(p_run_id text) returns jsonb

@@ -66,7 +66,6 @@ insert into callers (name, callers, attempt, answer) values
     ('public.call_view_of', 'api', 'select public.call_view_of(''$over'')', null),
     ('public.cursor_bytes', 'api', null, null),
     ('public.cursor_make', 'api', null, null),
-    ('public.cursor_of', 'api', null, null),
     ('public.time_view', 'api', null, null),
     ('public.refuse_field', 'api', null, null),
     ('public.idempotency_keep', 'api', null, null),

@@ -1,0 +1,85 @@
+"""How every list of every program looks, and what all answers have in common: generated from --describe."""
+
+import re
+
+import pytest
+from model_routes import Tenant
+from stack_client import Client, problem
+from stack_routes import FOR_PEOPLE, path_of, routes_of
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+
+
+@pytest.fixture
+def routes(stack):
+    """All GET routes in the house's own shapes."""
+    return [r for r in routes_of(stack) if r["method"] == "GET" and not r["own_errors"]]
+
+
+@pytest.fixture
+def ann(stack):
+    """An organization with at least two of everything that can be listed."""
+    stack.provider("vapi")
+    tenant = Tenant(stack, "ann").make_all()
+    tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
+    for n in range(2):
+        tenant.person.post(f"/api/v1/organizations/{tenant.organization}/members", {"email": f"{n}@example.com", "role": "viewer"}, expect=201)
+    return tenant
+
+
+def lists(routes):
+    """Those with pages."""
+    found = [r for r in routes if any(f["name"] == "after" for f in r["fields"])]
+    assert len(found) >= 6
+    return found
+
+
+def asker(tenant, route):
+    """The person; where the route is for the machine itself, the holder of its token."""
+    stack = tenant.stack
+    return tenant.person if route["access"] in FOR_PEOPLE else Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
+
+
+def address(tenant, route):
+    """The path, with things of the tenant's in it."""
+    return path_of(route, **{f["name"]: tenant.ids(f["name"])[0] for f in route["fields"] if f["in"] == "path" and f["type"] == "uuid"})
+
+
+def walk(value, name=""):
+    """Each name and what stands under it."""
+    yield name, value
+    for key, inner in value.items() if isinstance(value, dict) else ((name, v) for v in value) if isinstance(value, list) else ():
+        yield from walk(inner, key)
+
+
+def test_a_list_goes_on_where_its_own_cursor_says_and_takes_no_other(routes, ann):
+    cursors = {}
+    for route in lists(routes):
+        page = asker(ann, route).get(address(ann, route) + "?limit=1")
+        assert set(page) == {"data", "next_cursor"} and len(page["data"]) == 1, route["path"]
+        assert page["next_cursor"], f"{route['path']} has one row only: the fixture ann makes two of everything"
+        cursors[route["path"]] = page["next_cursor"]
+        after = asker(ann, route).get(f"{address(ann, route)}?limit=1&after={page['next_cursor']}")
+        assert after["data"] and after["data"] != page["data"], route["path"]
+    for route in lists(routes):
+        for path, cursor in [*cursors.items(), ("nonsense", "MTIz")]:
+            if path == route["path"]:
+                continue
+            for who in (asker(ann, route), *([ann.key] if route["access"] == "api" else [])):
+                answer = problem(who.ask("GET", f"{address(ann, route)}?after={cursor}"), 400, "bad_cursor")
+                assert [e["field"] for e in answer["errors"]] == ["after"], (route["path"], path, answer)
+
+
+def test_each_list_says_where_it_goes_on_and_each_time_is_utc(routes, ann):
+    times = 0
+    for route in routes:
+        answer = asker(ann, route).ask("GET", address(ann, route))
+        if answer.status_code != 200 or answer.headers["Content-Type"] != "application/json":
+            continue
+        body = answer.json()
+        assert isinstance(body, dict) and ("next_cursor" in body) == isinstance(body.get("data"), list), (route["path"], list(body))
+        for name, value in walk(body):
+            if isinstance(value, str) and (name.endswith("_at") or re.match(r"\d{4}-\d\d-\d\d[ T]\d\d", value)):
+                times += 1
+                assert TIME.fullmatch(value), (route["path"], name, value)
+    assert times > 20
