@@ -51,6 +51,26 @@ begin
 end
 $$;
 
+-- Nobody gives more than he may himself; owners are made by owners.  p_old: the role of a member who is given another one.
+create or replace function public.organization_role_give(p_organization uuid, p_role text, p_old text default null) returns void
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_own text[] := public.actor_scopes(p_organization);
+    v_scope text;
+begin
+    if p_role = 'owner' then
+        perform public.organization_owner_needed(p_organization);
+    end if;
+    select r.scope into v_scope from public.role_scopes() r
+     where r.role = p_role and not v_own && array['*', r.scope]
+       and not exists (select from public.role_scopes() old where old.role = p_old and old.scope = r.scope)
+     order by r.scope limit 1;
+    if found then
+        raise exception 'rights_exceeded' using errcode = 'PT403', detail = format('You do not have %s yourself.', v_scope), hint = 'role';
+    end if;
+end
+$$;
+
 create or replace function public.person_needed() returns uuid
     language plpgsql stable set search_path = '' as $$
 begin
@@ -111,10 +131,10 @@ declare
     v_rows jsonb;
     v_next text;
 begin
+    select * into v_after from public.cursor_read('organizations', p_after);
     if v_user is null then
         return jsonb_build_object('data', jsonb_build_array(public.organization_view_of(public.current_organization_id())), 'next_cursor', null);
     end if;
-    select * into v_after from public.cursor_read('organizations', p_after);
     with page as (
         select o, m.role, m.is_default, row_number() over (order by o.created_at desc, o.id desc) as i
           from public.organization_members m join public.organizations o on o.id = m.organization_id

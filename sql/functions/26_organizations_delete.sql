@@ -131,7 +131,7 @@ begin
 end
 $$;
 
--- Calls with all that hangs on them, the outgoing events, and runs (their input may name people); answers how many.
+-- Calls with all that hangs on them, the outgoing events, runs (their input may name people), at last the audit log; answers how many.
 create or replace function public.organization_calls_remove(p_organization uuid, p_limit integer) returns integer
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -151,6 +151,10 @@ begin
     get diagnostics v_n = row_count;
     if v_n = 0 then
         delete from public.workflow_runs r where r.id in (select x.id from public.workflow_runs x where x.organization_id = p_organization limit p_limit);
+        get diagnostics v_n = row_count;
+    end if;
+    if v_n = 0 then
+        delete from public.audit_log a where a.id in (select x.id from public.audit_log x where x.organization_id = p_organization limit p_limit * 4);
         get diagnostics v_n = row_count;
     end if;
     return v_n;

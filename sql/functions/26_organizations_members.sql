@@ -51,9 +51,10 @@ begin
     if m.role = p_role then
         return;
     end if;
-    if 'owner' in (m.role, p_role) then
+    if m.role = 'owner' then
         perform public.organization_owner_needed(o.id);
     end if;
+    perform public.organization_role_give(o.id, p_role, m.role);
     if o.personal_of = p_user then
         raise exception 'organization_personal' using errcode = 'PT409', detail = 'It stays the person''s own.';
     end if;
@@ -114,9 +115,7 @@ declare
     i public.organization_invitations;
     v_email text := lower(p_email);
 begin
-    if p_role = 'owner' then
-        perform public.organization_owner_needed(o.id);
-    end if;
+    perform public.organization_role_give(o.id, p_role);
     perform from public.organization_members m join public.user_profiles p on p.id = m.user_id
       where m.organization_id = o.id and lower(p.email) = v_email;
     if found then
@@ -166,9 +165,7 @@ declare
     o public.organizations := public.organization_lock(p_organization);
     i public.organization_invitations := public.invitation_lock(o.id, p_invitation);
 begin
-    if i.role = 'owner' then
-        perform public.organization_owner_needed(o.id);
-    end if;
+    perform public.organization_role_give(o.id, i.role);
     if i.sent_at > now() - interval '1 minute' then
         raise exception 'rate_limited' using errcode = 'PT429', detail = 'An invitation is sent once a minute at most.';
     elsif i.sent_count >= 10 then

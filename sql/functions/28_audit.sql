@@ -20,12 +20,13 @@ begin
 end
 $$;
 
--- Append-only, for everybody: a row goes only after its organization has gone.
+-- Append-only, for everybody: a row goes only with its organization, whose grace is over.
 create or replace function public.audit_keep() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
     if tg_op = 'DELETE' then
-        perform from public.organizations o where o.id = old.organization_id;
+        perform from public.organizations o
+          where o.id = old.organization_id and not (o.status = 'disabled' and o.deleted_after is not null and o.deleted_after <= now());
         if not found then
             return old;
         end if;

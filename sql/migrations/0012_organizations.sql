@@ -115,3 +115,6 @@ grant update, delete on public.organization_invitations to hookswitch_pump;
 create policy events_purge on public.events as restrictive for delete to hookswitch_pump
     using (exists (select from public.organizations o where o.id = organization_id and o.status = 'disabled' and o.deleted_after <= now()));
 grant delete on public.events to hookswitch_pump;
+create policy audit_log_purge on public.audit_log as restrictive for delete to hookswitch_pump
+    using (exists (select from public.organizations o where o.id = organization_id and o.status = 'disabled' and o.deleted_after <= now()));
+grant delete on public.audit_log to hookswitch_pump;

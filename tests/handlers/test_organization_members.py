@@ -154,6 +154,8 @@ def test_only_owners_make_owners(stack, alice):
     assert code(admin, "POST", f"{path}/members", {"email": "x@example.org", "role": "owner"}) == (403, "owner_needed")
     key = stack.api_key(ident(path), ("members:write", "members:read"))
     assert code(key, "PATCH", f"{path}/members/{member.id}", {"role": "owner"}) == (403, "owner_needed")
+    assert code(key, "PATCH", f"{path}/members/{member.id}", {"role": "admin"}) == (403, "rights_exceeded")
+    assert code(key, "POST", f"{path}/members", {"email": "x@example.org", "role": "admin"}) == (403, "rights_exceeded")
     assert key.expect("PATCH", f"{path}/members/{member.id}", {"role": "viewer"})["role"] == "viewer"
     assert admin.expect("PATCH", f"{path}/members/{member.id}", {"role": "admin"})["role"] == "admin"
     assert alice.expect("PATCH", f"{path}/members/{member.id}", {"role": "owner"})["role"] == "owner"

@@ -156,7 +156,18 @@ select tests.be(:'bob', :'personal');
 select throws_ok(format('select api.member_update(%L, %L, ''{"role":"viewer"}'')', :'personal', :'alice'), 'PT409', 'organization_personal', 'nor is made less there');
 select tests.be_key(:'work', '{members:read,members:write}') as key \gset
 select throws_ok(format('select api.member_remove(%L, %L)', :'work', :'alice'), 'PT403', 'owner_needed', 'a key that may write members does not touch owners');
+select throws_ok(format('select api.member_update(%L, %L, ''{"role":"admin"}'')', :'work', :'dave'), 'PT403', 'owner_needed', 'least of all by making them less');
+select throws_ok(format('select api.member_invite(%L, ''x@x.test'', ''admin'')', :'work'), 'PT403', 'rights_exceeded', 'and gives no role that may do more than itself');
+select throws_ok(format('select api.member_invite(%L, ''x@x.test'', ''owner'')', :'work'), 'PT403', 'owner_needed', 'least of all an owner''s');
 select throws_ok(format('select api.member_leave(%L)', :'work'), 'PT403', 'person_needed', 'and is no member itself');
+select tests.be_key(:'work', '{members:write,organization:delete}') as key \gset
+select throws_ok(format('select api.member_invite(%L, ''x@x.test'', ''owner'')', :'work'), 'PT403', 'rights_exceeded', 'an owner''s only with all that owners may');
+select tests.be_nobody();
+insert into public.organization_members (organization_id, user_id, role) values (:'work', :'bob', 'member');
+select tests.be_key(:'work', '{members:read,members:write,organization:read,calls:read}') as key \gset
+select is(api.member_invite(:'work', 'x@x.test', 'viewer') ->> 'role', 'viewer', 'a role that may do less it gives');
+select throws_ok(format('select api.member_update(%L, %L, ''{"role":"admin"}'')', :'work', :'bob'), 'PT403', 'rights_exceeded', 'and makes no member more');
+select is(api.member_update(:'work', :'bob', '{"role":"viewer"}') ->> 'role', 'viewer', 'but less');
 
 select * from finish();
 rollback;
