@@ -1,19 +1,10 @@
 """Organizations in a stack: members of each role, invitations as their mail holds them, the workflow that removes one."""
 
-import hashlib
-import hmac
-import threading
+import stack_process
+from accounts import token_of
 
 ROOT = "/api/v1/organizations"
 ROLES = ("owner", "admin", "member", "viewer")
-
-
-def seal_token(stack, purpose, ident):
-    """The token that a mail holds: seal_token of common/lib/seal.c under the stack's key."""
-    master = stack.secrets["jwt"].ljust(32)[:32].encode()
-    prk = hmac.new(bytes(32), master, hashlib.sha256).digest()
-    key = hmac.new(prk, b"hookswitch call token 1\x01", hashlib.sha256).digest()
-    return f"{ident}." + hmac.new(key, f"{purpose} {ident}".encode(), hashlib.sha256).hexdigest()
 
 
 def create(who, name="Work", **fields):
@@ -29,7 +20,7 @@ def ident(path):
 def invite(stack, owner, path, email, role="member"):
     """Invites an address; answers the token that the mail holds."""
     made = owner.post(f"{path}/members", {"email": email, "role": role}, expect=201)
-    return seal_token(stack, "invitation", made["id"])
+    return token_of(stack, "invitation", made["id"])
 
 
 def accept(who, token, expect=200):
@@ -51,16 +42,5 @@ def code(who, method, path, body=None):
 
 
 def at_once(*asks):
-    """Each (who, method, path, body) in a thread of its own, all let go together; answers their codes in order."""
-    gate, got = threading.Barrier(len(asks)), [None] * len(asks)
-
-    def run(i, ask):
-        gate.wait()
-        got[i] = code(*ask)
-
-    threads = [threading.Thread(target=run, args=(i, ask)) for i, ask in enumerate(asks)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return got
+    """Each (who, method, path, body) at the same time; answers their codes in order."""
+    return stack_process.at_once(*[lambda ask=ask: code(*ask) for ask in asks])

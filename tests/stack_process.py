@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,21 @@ def wait_until(condition, deadline=PATIENCE, what=None):
         if time.monotonic() > until:
             raise AssertionError(f"{what or 'what was waited for'} did not happen in {deadline} s")
         time.sleep(0.01)
+
+
+def at_once(*calls):
+    """All of them at the same time; their results in order."""
+    results, barrier = [None] * len(calls), threading.Barrier(len(calls))
+
+    def run(i, call):
+        barrier.wait()
+        results[i] = call()
+    threads = [threading.Thread(target=run, args=(i, c)) for i, c in enumerate(calls)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return results
 
 
 def environment(**more):

@@ -4,6 +4,7 @@ import json
 import re
 
 from stack import PROGRAMS
+from stack_client import Client
 
 UUID = "11111111-1111-4111-8111-111111111111"
 GOOD = {"string": "x", "e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01T00:00:00Z", "int": 1,
@@ -57,3 +58,13 @@ def methods_of(routes):
     for route in routes:
         found.setdefault((route["program"], re.sub(r"\{\w+\}", "{}", route["path"])), []).append(route)
     return list(found.values())
+
+
+def inside(stack):
+    """The holder of the internal token: an operator on this machine."""
+    return Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
+
+
+def asker(stack, route, person):
+    """Somebody who may ask."""
+    return person if route["access"] in FOR_PEOPLE else inside(stack) if route["access"] != "public" else stack.anybody()

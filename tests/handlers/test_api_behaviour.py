@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from stack import TOP, Stack
-from stack_client import Client, problem
-from stack_routes import FOR_PEOPLE, METHODS, UUID, body_of, methods_of, path_of, routes_of
+from stack_client import problem
+from stack_routes import FOR_PEOPLE, METHODS, UUID, asker, body_of, methods_of, path_of, routes_of
 
 PAGE = "https://app.example.com"
 ROLES = ("viewer", "member", "admin", "owner")
@@ -43,16 +43,6 @@ def team(stack, alice):
         people[role] = who.with_headers(X_Organization_Id=ident)
         people[role].organization = ident
     return people
-
-
-def inside(stack):
-    """The holder of the internal token."""
-    return Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
-
-
-def asker(stack, route, person):
-    """Somebody who may ask."""
-    return person if route["access"] in FOR_PEOPLE else inside(stack) if route["access"] != "public" else stack.anybody()
 
 
 def filled(route, who):

@@ -1,6 +1,5 @@
 """Accounts as a client sees them: sign up, confirm, sign in, a forgotten password, one's own profile."""
 
-import threading
 import time
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from accounts import AUTH, PASSWORD, Person, code, link, mails, person, sign_up, token_of
 from stack import BOTH_WAYS
 from stack_client import problem
+from stack_process import at_once
 
 ANN = "ann@example.com"
 
@@ -15,21 +15,6 @@ ANN = "ann@example.com"
 def anybody(stack, path, body, expect=200):
     """A request without any session."""
     return stack.anybody().post(f"{AUTH}/{path}", body, expect=expect)
-
-
-def at_once(*calls):
-    """All of them at the same time; their results in order."""
-    results, barrier = [None] * len(calls), threading.Barrier(len(calls))
-
-    def run(i, call):
-        barrier.wait()
-        results[i] = call()
-    threads = [threading.Thread(target=run, args=(i, c)) for i, c in enumerate(calls)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return results
 
 
 # ---- sign-up -------------------------------------------------------------------

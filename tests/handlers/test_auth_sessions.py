@@ -8,7 +8,7 @@ import pytest
 from accounts import AUTH, PASSWORD, Person, link, mails, person
 from stack import wait_until
 from stack_client import problem
-from test_auth import at_once
+from stack_process import at_once
 
 ANN = "ann@example.com"
 

@@ -4,7 +4,7 @@ import pytest
 
 from accounts import AUTH, PASSWORD, Person, app_code, person
 from stack_client import problem
-from test_auth import at_once
+from stack_process import at_once
 
 ANN = "ann@example.com"
 

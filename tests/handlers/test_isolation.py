@@ -4,7 +4,6 @@ What the programs say of themselves (--describe) drives these tests; tests/model
 A route that comes later is tried as soon as its program is in nginx/programs, or fails by saying what is missing.
 """
 
-import json
 import re
 import time
 import uuid
@@ -14,8 +13,8 @@ import pytest
 import model_routes
 from model_auth_v1 import HALF, SESSION, session, with_token
 from model_routes import GIVEN, LAST, OPEN, SHARED, THINGS, Tenant, missing, sample
-from stack import PROGRAMS
 from stack_client import Client, problem, sign_token, user_claims
+from stack_routes import routes_of
 from stack_rows import KEPT
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
@@ -26,11 +25,7 @@ NOBODYS = ("webhook_counts", *KEPT)
 @pytest.fixture
 def routes(stack):
     """All routes of all programs."""
-    found = []
-    for name in PROGRAMS:
-        described = stack.run_program(name, "--describe")
-        assert described.returncode == 0, described.stderr
-        found += [{**route, "program": name} for route in json.loads(described.stdout)["routes"]]
+    found = routes_of(stack)
     assert len(found) >= 17
     return sorted(found, key=lambda r: (place(r), r["method"] == "DELETE"))
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 from model_routes import Tenant
-from stack_client import Client, problem
-from stack_routes import FOR_PEOPLE, path_of, routes_of
+from stack_client import problem
+from stack_routes import asker, path_of, routes_of
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
@@ -34,12 +34,6 @@ def lists(routes):
     return found
 
 
-def asker(tenant, route):
-    """The person; where the route is for the machine itself, the holder of its token."""
-    stack = tenant.stack
-    return tenant.person if route["access"] in FOR_PEOPLE else Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
-
-
 def address(tenant, route):
     """The path, with things of the tenant's in it."""
     return path_of(route, **{f["name"]: tenant.ids(f["name"])[0] for f in route["fields"] if f["in"] == "path" and f["type"] == "uuid"})
@@ -55,17 +49,17 @@ def walk(value, name=""):
 def test_a_list_goes_on_where_its_own_cursor_says_and_takes_no_other(routes, ann):
     cursors = {}
     for route in lists(routes):
-        page = asker(ann, route).get(address(ann, route) + "?limit=1")
+        page = asker(ann.stack, route, ann.person).get(address(ann, route) + "?limit=1")
         assert set(page) == {"data", "next_cursor"} and len(page["data"]) == 1, route["path"]
         assert page["next_cursor"], f"{route['path']} has one row only: the fixture ann makes two of everything"
         cursors[route["path"]] = page["next_cursor"]
-        after = asker(ann, route).get(f"{address(ann, route)}?limit=1&after={page['next_cursor']}")
+        after = asker(ann.stack, route, ann.person).get(f"{address(ann, route)}?limit=1&after={page['next_cursor']}")
         assert after["data"] and after["data"] != page["data"], route["path"]
     for route in lists(routes):
         for path, cursor in [*cursors.items(), ("nonsense", "MTIz")]:
             if path == route["path"]:
                 continue
-            for who in (asker(ann, route), *([ann.key] if route["access"] == "api" else [])):
+            for who in (asker(ann.stack, route, ann.person), *([ann.key] if route["access"] == "api" else [])):
                 answer = problem(who.ask("GET", f"{address(ann, route)}?after={cursor}"), 400, "bad_cursor")
                 assert [e["field"] for e in answer["errors"]] == ["after"], (route["path"], path, answer)
 
@@ -73,7 +67,7 @@ def test_a_list_goes_on_where_its_own_cursor_says_and_takes_no_other(routes, ann
 def test_each_list_says_where_it_goes_on_and_each_time_is_utc(routes, ann):
     times = 0
     for route in routes:
-        answer = asker(ann, route).ask("GET", address(ann, route))
+        answer = asker(ann.stack, route, ann.person).ask("GET", address(ann, route))
         if answer.status_code != 200 or answer.headers["Content-Type"] != "application/json":
             continue
         body = answer.json()

@@ -4,8 +4,9 @@ import threading
 
 import psycopg
 import pytest
+from accounts import token_of
 from stack_client import problem
-from stack_organizations import ROOT, accept, at_once, code, create, ident, invite, join, seal_token
+from stack_organizations import ROOT, accept, at_once, code, create, ident, invite, join
 from stack_process import wait_until
 
 MEMBER = {"user_id", "role", "email", "first_name", "last_name", "created_at"}
@@ -28,7 +29,7 @@ def test_an_invited_person_joins_once(stack, alice, bob):
     run = stack.sql("select * from workflow_runs where workflow = 'mail'")[0]
     assert str(run.organization_id) == ident(path) and run.input["data"]["token_id"] == made["id"]
     assert (run.input["kind"], run.input["to"], run.input["data"]["role"]) == ("invitation", "bob@example.com", "member")
-    token = seal_token(stack, "invitation", made["id"])
+    token = token_of(stack, "invitation", made["id"])
     assert token.split(".")[1] not in str(run.input)
     assert code(bob, "GET", path) == (404, "organization_not_found")
     joined = accept(bob, token)
@@ -82,9 +83,9 @@ def test_only_the_invited_address_and_our_own_token_open(stack, alice, bob):
     nobody = stack.user("nobody", email=None)
     assert accept(nobody, token, 403)["code"] == "invitation_other_address"
     carol = stack.user("carol")
-    for bad in (made, made + ".", token[:-1] + ("0" if token[-1] != "0" else "1"), seal_token(stack, "recovery", made), "x"):
+    for bad in (made, made + ".", token[:-1] + ("0" if token[-1] != "0" else "1"), token_of(stack, "recovery", made), "x"):
         assert accept(carol, bad, 404)["code"] == "invitation_not_found"
-    assert accept(carol, seal_token(stack, "invitation", alice.id), 404)["code"] == "invitation_not_found"
+    assert accept(carol, token_of(stack, "invitation", alice.id), 404)["code"] == "invitation_not_found"
     assert code(stack.api_key(alice), "POST", f"{ROOT}/invitations/accept", {"token": token}) == (403, "person_needed")
     assert code(stack.anybody(), "POST", f"{ROOT}/invitations/accept", {"token": token}) == (401, "unauthenticated")
     assert accept(carol, token)["role"] == "member"

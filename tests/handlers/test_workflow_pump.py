@@ -5,6 +5,7 @@ import json
 import subprocess
 
 import pytest
+import stack_routes
 
 from stack import TOP, wait_until
 from stack_client import Client, problem
@@ -16,7 +17,7 @@ RUNS = "/internal/workflow-runs"
 @pytest.fixture
 def inside(stack):
     """An operator on this machine, with the token."""
-    return Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
+    return stack_routes.inside(stack)
 
 
 def start(stack, n=1, workflow="of-tomorrow", **columns):
