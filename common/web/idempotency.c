@@ -36,7 +36,17 @@ idempotency_key(struct ctx *c)
 	return 0;
 }
 
-/* The same request has the same method, path, query and body, to the byte. */
+static const char *
+asker(const struct request *r)
+{
+	const struct identity *id = &r->identity;
+	const char *who = id->kind == IDENTITY_KEY ? id->key_hash : id->subject;
+
+	return who ? who : "";
+}
+
+/* The same request has the same method, path, query and body, to the byte; where a secret is told
+ * it also comes from the same person or API key. */
 static int
 fingerprint(struct ctx *c, char ret[FINGERPRINT_MAX])
 {
@@ -46,6 +56,8 @@ fingerprint(struct ctx *c, char ret[FINGERPRINT_MAX])
 
 	text_printf(&t, "%s %s?%s\n", method_name(r->method), r->path, r->query);
 	text_put(&t, r->body.data ? r->body.data : "", r->body.len);
+	if (r->route->flags & ROUTE_SECRET)
+		text_printf(&t, "\n%s", asker(r));
 	if (!text_ok(&t) || crypto_sha256((struct span){ t.data, t.len }, digest) < 0)
 		return fail(c, ERR_INTERNAL, "no fingerprint");
 	crypto_hex(digest, sizeof(digest), ret);

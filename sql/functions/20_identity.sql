@@ -34,7 +34,7 @@ begin
     end if;
     if v_found is null and (not v_person or v_wish is not null) then
         perform from public.organizations o join public.organization_members m on m.organization_id = o.id
-          where o.id = v_wish and m.user_id = v_user and o.status = 'disabled';
+          where (o.id = v_wish or (v_wish is null and o.personal_of = v_user)) and m.user_id = v_user and o.status = 'disabled';
         if found then
             raise exception 'organization_inactive' using errcode = 'PT403';
         end if;

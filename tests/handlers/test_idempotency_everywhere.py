@@ -6,7 +6,7 @@ import pytest
 from accounts import AUTH, PASSWORD, person
 from model_routes import Tenant
 from stack_client import problem
-from stack_organizations import ROOT, create, ident
+from stack_organizations import ROOT, create, ident, join
 from stack_routes import FOR_PEOPLE, routes_of
 from test_isolation import request_of
 
@@ -48,6 +48,18 @@ def test_an_organization_is_made_once_whichever_is_active(stack, alice):
     alice.post(f"{ROOT}/{made['id']}/default")
     assert keyed.post(ROOT, {"name": "New"}, expect=201) == made and stack.count("organizations", "name = 'New'") == 1
     assert keyed.with_headers(X_Organization_Id=alice.organization).post(ROOT, {"name": "New"}, expect=201) == made
+
+
+def test_a_secret_is_told_again_to_whom_it_was_told(stack, alice):
+    path = create(alice)
+    answers = []
+    for who in (alice, join(stack, path, "admin", "admin"), stack.api_key(ident(path))):
+        keyed = who.with_headers(Idempotency_Key="robot")
+        answers.append([keyed.ask("POST", f"{path}/api-keys", {"name": "x", "scopes": ["calls:read"]}) for _ in range(2)])
+    assert answers[0][0].status_code == 201 and answers[0][1].json() == answers[0][0].json()
+    for answer in answers[1] + answers[2]:
+        problem(answer, 409, "idempotency_key_reused")
+    assert stack.count("api_keys", "organization_id = %s and name = 'x'", ident(path)) == 1
 
 
 def test_what_is_a_persons_own_is_not_told_to_another_member(stack):

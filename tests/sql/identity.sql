@@ -26,6 +26,10 @@ select throws_ok(format('select tests.token(%L, %L)', :'alice', :'org'), 'PT403'
 select throws_ok(format('select tests.token(%L, %L)', :'bob', :'org'), 'PT404', 'organization_not_found', 'and not to strangers');
 update public.organizations set status = 'active' where id = :'org';
 
+select gen_random_uuid() as dora \gset
+select tests.token(:'dora') as doras \gset
+update public.organizations set status = 'disabled' where id = :'doras';
+select throws_ok(format('select tests.token(%L)', :'dora'), 'PT403', 'organization_inactive', 'who has no other organization is told that it is disabled');
 select gen_random_uuid() as carol \gset
 select tests.token(:'carol', null, '{"email":"carol@example.com"}') as personal \gset
 select results_eq(format('select name, personal_of::text from public.organizations where id = %L', :'personal'), format('values (''carol@example.com'', %L)', :'carol'),
