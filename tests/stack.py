@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,8 +93,7 @@ class Stack(Rows, Mails):
             self.sandbox = sandbox_client.Process(self.folder)
             self.settings_write()
             self.sandbox_reset()
-            for name in self.first if not self.cgi else ():
-                self.start_program(name)
+            self.all_at_once(self.start_program, self.first if not self.cgi else ())
             if self.cgi:
                 self.wrap_start()
             self.nginx_start()
@@ -107,8 +107,7 @@ class Stack(Rows, Mails):
         self.end_pumps()
         if self.nginx:
             self.nginx.stop()
-        for name in list(self.programs):
-            self.stop_program(name)
+        self.all_at_once(self.stop_program, list(self.programs))
         if self.wrap:
             self.wrap.stop()
         if self.sandbox:
@@ -186,6 +185,12 @@ class Stack(Rows, Mails):
         wait_until(path.exists, what="fcgiwrap's socket")
 
     # ---- programs --------------------------------------------------------------
+
+    @staticmethod
+    def all_at_once(do, names):
+        """Starts or stops programs side by side: most of that is waiting for them."""
+        with ThreadPoolExecutor(max(len(names), 1)) as pool:
+            list(pool.map(do, names))
 
     def environment(self, **more):
         """The environment of a program of this stack."""

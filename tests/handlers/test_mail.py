@@ -151,11 +151,12 @@ def test_a_later_try_is_made_by_itself(stack):
 
 def test_the_rate_limit_is_kept(stack):
     stack.sandbox.settings(resend_per_second=2)
-    for i in range(5):
+    for i in range(4):
         send(stack, f"m{i}", to=f"p{i}@example.org")
-    for i in range(5):
+    for i in range(4):
         stack.wait_mail(f"p{i}@example.org")
-    assert len(stack.mails()) == 5 and set(stack.mail_runs().values()) == {("done", None)}
+    assert stack.value("select max(attempts) from workflow_steps") > 1, "it was never reached"
+    assert len(stack.mails()) == 4 and set(stack.mail_runs().values()) == {("done", None)}
 
 
 def test_a_quota_is_waited_for(stack):
