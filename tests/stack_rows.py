@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -38,14 +39,31 @@ class Rows:
     admin = database = db = None
 
     def database_make(self, name):
-        """The database with its roles and migrations, as the programs' installation makes it."""
+        """The database with its roles and migrations, as the programs' installation makes it: once, and then copied."""
         self.database = name
-        done = subprocess.run([HERE / "make-database", self.admin, name], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        with psycopg.connect(self.admin, autocommit=True) as db:
+            db.execute("select pg_advisory_lock(hashtext('tests/make-database'))")
+            template = self.template_make(db)
+            db.execute(f'create database "{name}" template "{template}" owner hookswitch_owner')
         self.db = self.connect(autocommit=True)
         self.tables = [row[0] for row in self.db.execute(
             """select quote_ident(c.relname) from pg_class c where c.relnamespace = 'public'::regnamespace
                   and c.relkind in ('r', 'p') and c.relname <> all (%s)""", (list(KEPT),))]
+
+    def template_make(self, db):
+        """The database that others are copied from, made anew when anything under sql/ is other than it was, or the day."""
+        words = hashlib.sha256(time.strftime("%Y-%m-%d", time.gmtime()).encode())
+        for file in sorted(f for f in (HERE.parent / "sql").rglob("*") if f.is_file()):
+            words.update(file.read_bytes())
+        name = "template_" + words.hexdigest()[:16]
+        there = [row[0] for row in db.execute(r"select datname from pg_database where datname ~ '^template_[0-9a-f]{16}$'")]
+        if name not in there:
+            for old in (*there, "half_made"):
+                db.execute(f'drop database if exists "{old}"')
+            done = subprocess.run([HERE / "make-database", self.admin, "half_made"], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            db.execute(f'alter database half_made rename to "{name}"')
+        return name
 
     def database_drop(self):
         """The whole database goes."""
