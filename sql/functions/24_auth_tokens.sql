@@ -18,12 +18,21 @@ begin
 end
 $$;
 
+-- The person of a token, locked: what changes an account comes one after the other, and always in this order: person, tokens, sessions.
+create or replace function public.auth_token_lock(p_id uuid) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    perform from auth.users u where u.id = (select k.user_id from hookswitch_auth.one_time_tokens k where k.id = p_id) for update;
+end
+$$;
+
 -- Takes a token, once.
 create or replace function public.auth_token_take(p_id uuid, p_kind text) returns hookswitch_auth.one_time_tokens
     language plpgsql security definer set search_path = '' as $$
 declare
     t hookswitch_auth.one_time_tokens;
 begin
+    perform public.auth_token_lock(p_id);
     update hookswitch_auth.one_time_tokens k
        set used_at = statement_timestamp()
      where k.id = p_id and k.kind = p_kind and k.used_at is null and k.expires_at > statement_timestamp() and k.user_id is not null
@@ -42,6 +51,16 @@ begin
     update hookswitch_auth.one_time_tokens k
        set used_at = statement_timestamp()
      where k.user_id = p_user and k.kind = any (p_kinds) and k.used_at is null;
+end
+$$;
+
+-- Whatever is on its way to the person or in the hands of somebody is worth nothing any more: links, codes, sign-ins that are half done,
+-- and the wish for another address, which may be a thief's.
+create or replace function public.auth_tokens_void(p_user uuid) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    update auth.users u set email_change = null where u.id = p_user and u.email_change is not null;
+    update hookswitch_auth.one_time_tokens k set used_at = statement_timestamp() where k.user_id = p_user and k.used_at is null;
 end
 $$;
 
@@ -216,7 +235,7 @@ declare
 begin
     perform public.auth_confirm(t.user_id, p_password_hash, '{}');
     perform public.auth_password_put(t.user_id, p_password_hash);
-    perform public.auth_tokens_close(t.user_id, '{recovery,magiclink,totp,pkce}');
+    perform public.auth_tokens_void(t.user_id);
     perform public.auth_sessions_revoke(t.user_id, 'password');
     perform public.auth_try_worked(v_email);
     perform public.mail_send('password_changed:' || t.id, 'password_changed', v_email, '{}');
@@ -233,7 +252,7 @@ begin
         raise exception 'password_wrong' using errcode = 'PT403';
     end if;
     perform public.auth_password_put(p_user, p_new);
-    perform public.auth_tokens_close(p_user, '{recovery,magiclink,totp,pkce}');
+    perform public.auth_tokens_void(p_user);
     perform public.auth_sessions_revoke(p_user, 'password', null, p_session);
     perform public.mail_send('password_changed:' || gen_random_uuid(), 'password_changed', u.email, '{}') from auth.users u where u.id = p_user;
 end
@@ -248,8 +267,8 @@ create or replace function public.auth_email_ask(p_user uuid, p_email text, p_mo
 declare
     v_free boolean := public.auth_user_of(p_email) is null;
 begin
-    perform public.auth_tokens_close(p_user, '{email_change}');
     update auth.users u set email_change = lower(p_email), email_change_sent_at = statement_timestamp(), updated_at = now() where u.id = p_user;
+    perform public.auth_tokens_close(p_user, '{email_change}');
     perform public.auth_mail_token('email_change', lower(p_email), case when v_free then p_user end,
                                    p_more || jsonb_build_object('new_email', lower(p_email)));
 end
@@ -272,7 +291,7 @@ begin
     end;
     update public.user_profiles p set email = t.new_email where p.id = t.user_id;
     -- Links that went to the old address open nothing any more.
-    perform public.auth_tokens_close(t.user_id, '{recovery,magiclink}');
+    perform public.auth_tokens_void(t.user_id);
     perform public.mail_send('email_changed:' || t.id, 'email_changed', v_old, '{}');
     return t.user_id;
 end

@@ -126,6 +126,7 @@ declare
     t hookswitch_auth.one_time_tokens;
 begin
     perform public.auth_need_ours();
+    perform public.auth_token_lock(p_code);
     update hookswitch_auth.one_time_tokens k set used_at = statement_timestamp()
      where k.id = p_code and k.kind = 'pkce' and k.used_at is null and k.expires_at > statement_timestamp()
     returning k.* into t;

@@ -1,0 +1,57 @@
+"""What a thief tries with accounts of ours: to stay in, to come first, to learn who is there, to be given what is another's."""
+
+import threading
+
+import pytest
+
+import accounts_v1
+from accounts import AUTH, PASSWORD, Person, link, mails, person, sign_up, token_of
+from accounts_v1 import Caller
+from stack import wait_until
+from stack_client import problem
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+NEW = "the new password"
+
+
+@pytest.fixture
+def ann(stack):
+    """Somebody with an account of ours, signed in."""
+    return person(stack)
+
+
+def anybody(stack, path, body, expect=200):
+    """A request without any session."""
+    return stack.anybody().post(f"{AUTH}/{path}", body, expect=expect)
+
+
+def change_password(stack, ann):
+    """By who is signed in."""
+    ann.post(f"{AUTH}/change-password", {"password": PASSWORD, "new_password": NEW})
+
+
+def reset_password(stack, ann):
+    """By who gets the mails."""
+    anybody(stack, "forgot-password", {"email": ann.email}, 202)
+    anybody(stack, "reset-password", {"token": link(stack, ann.email, "reset_password"), "password": NEW})
+
+
+# ---- to stay in ------------------------------------------------------------------
+
+@pytest.mark.parametrize("defend", [change_password, reset_password])
+def test_a_thiefs_wish_for_another_address_dies_with_the_password(stack, ann, defend):
+    ann.post(f"{AUTH}/change-email", {"email": "thief@example.com", "password": PASSWORD}, expect=202)
+    token = link(stack, "thief@example.com", "email_change")
+    defend(stack, ann)
+    assert anybody(stack, "verify-email", {"token": token}, 422)["code"] == "code_invalid"
+    assert Person(stack, ANN).sign_in(NEW).get(f"{AUTH}/me")["email"] == ANN
+    assert stack.value("select email_change from auth.users") is None
+
+
+@pytest.mark.parametrize("kind", ["recovery", "magiclink", "invite"])
+def test_no_link_to_the_old_address_opens_the_account_any_more(stack, ann, kind):
+    ann.post(f"{AUTH}/change-email", {"email": "new@example.com", "password": PASSWORD}, expect=202)
+    old = str(stack.value("select public.auth_token_make(%s, %s, 3600)", kind, ann.id))
+    anybody(stack, "verify-email", {"token": link(stack, "new@example.com", "email_change")})
+    accounts_v1.refused(Caller(stack).v1("POST", "/verify", {"type": kind, "token_hash": token_of(stack, kind, old)}),
+                        403, "otp_expired")
