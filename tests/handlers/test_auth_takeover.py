@@ -55,3 +55,22 @@ def test_no_link_to_the_old_address_opens_the_account_any_more(stack, ann, kind)
     anybody(stack, "verify-email", {"token": link(stack, "new@example.com", "email_change")})
     accounts_v1.refused(Caller(stack).v1("POST", "/verify", {"type": kind, "token_hash": token_of(stack, kind, old)}),
                         403, "otp_expired")
+
+
+@pytest.mark.parametrize("path", [f"{AUTH}/signin", "/auth/v1/token?grant_type=password"])
+def test_a_sign_in_that_waits_for_a_reset_comes_too_late(stack, ann, path):
+    """The old password was checked; while its session is to be opened the new one is set, which ends all sessions."""
+    anybody(stack, "forgot-password", {"email": ANN}, 202)
+    got = []
+    with stack.connect() as held:
+        token = mails(stack, ANN, "reset_password")[-1]["data"]["token_id"]
+        held.execute("select public.auth_reset(%s, 'sealed')", (token,))
+        thread = threading.Thread(target=lambda: got.append(
+            stack.anybody().ask("POST", path, {"email": ANN, "password": PASSWORD})))
+        thread.start()
+        wait_until(lambda: got or stack.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+                                              " and datname = current_database()"), what="the sign-in waits")
+        held.commit()
+    thread.join()
+    assert got[0].status_code in (400, 401), got[0].text
+    assert stack.value("select count(*) from hookswitch_auth.sessions where revoked_at is null") == 0
