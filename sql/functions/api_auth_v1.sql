@@ -23,7 +23,8 @@ begin
 end
 $$;
 
--- A link to sign in with; for an address that nobody has an account is made, if p_create.  The answer is the same.
+-- A link to sign in with; for an address that nobody has an account is made, if p_create.  The answer is the same.  Where the address is not
+-- confirmed the link does that, and brings no password: whoever chose one before need not be who asks for links.
 create or replace function api.auth_v1_otp(p_email text, p_create boolean, p_data jsonb, p_more jsonb) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -37,7 +38,7 @@ begin
     if v_user is null and p_create then
         perform public.auth_sign_up(p_email, null, p_data, p_more);
     elsif v_user is not null and v_confirmed is null then
-        perform public.auth_resend(p_email, p_more);
+        perform public.auth_mail_token('signup', p_email, v_user, p_more);
     else
         perform public.auth_mail_token('magiclink', p_email, v_user, p_more);
     end if;

@@ -74,3 +74,12 @@ def test_a_sign_in_that_waits_for_a_reset_comes_too_late(stack, ann, path):
     thread.join()
     assert got[0].status_code in (400, 401), got[0].text
     assert stack.value("select count(*) from hookswitch_auth.sessions where revoked_at is null") == 0
+
+
+# ---- to come first ------------------------------------------------------------------
+
+def test_a_link_to_sign_in_with_brings_no_password_that_a_stranger_chose(stack):
+    sign_up(stack, ANN, "the stranger's password")
+    Caller(stack).fine("POST", "/otp", {"email": ANN})
+    Caller(stack).fine("POST", "/verify", {"type": "magiclink", "token_hash": link(stack, ANN, "verify_email")})
+    assert anybody(stack, "signin", {"email": ANN, "password": "the stranger's password"}, 401)
