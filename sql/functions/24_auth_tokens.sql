@@ -134,8 +134,8 @@ begin
         end if;
     end if;
     if u.email_confirmed_at is not null then
-        -- As much is written as for somebody new.
-        perform public.auth_token_make('signup', null, 0);
+        -- As much is written and counted as for somebody new.
+        perform public.auth_mail_token('signup', p_email, null);
         return jsonb_build_object('user_id', u.id, 'state', 'exists');
     end if;
     perform public.auth_mail_token('signup', u.email, u.id,

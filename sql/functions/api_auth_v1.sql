@@ -30,6 +30,7 @@ create or replace function api.auth_v1_otp(p_email text, p_create boolean, p_dat
 declare
     v_user uuid;
     v_confirmed timestamptz;
+    v_other text := 'magiclink';
 begin
     perform public.auth_need_ours();
     perform public.auth_v1_data_check(p_data);
@@ -41,7 +42,10 @@ begin
         perform public.auth_mail_token('signup', p_email, v_user, p_more);
     else
         perform public.auth_mail_token('magiclink', p_email, v_user, p_more);
+        v_other := 'signup';
     end if;
+    -- Which of the two was sent must not be told by when there are no more of it.
+    perform public.auth_throttle_take(public.auth_throttle_key('mail ' || v_other, p_email), 3, 900);
     return '{}';
 end
 $$;

@@ -83,3 +83,20 @@ def test_a_link_to_sign_in_with_brings_no_password_that_a_stranger_chose(stack):
     Caller(stack).fine("POST", "/otp", {"email": ANN})
     Caller(stack).fine("POST", "/verify", {"type": "magiclink", "token_hash": link(stack, ANN, "verify_email")})
     assert anybody(stack, "signin", {"email": ANN, "password": "the stranger's password"}, 401)
+
+
+# ---- to learn who is there ------------------------------------------------------------
+
+@pytest.mark.parametrize("path,body", [
+    ("/signup", {"password": PASSWORD}), ("/otp", {}), ("/otp", {"create_user": False}), ("/magiclink", {}), ("/recover", {}),
+    ("/resend", {"type": "signup"})])
+@pytest.mark.parametrize("then", ["/signup", "/otp", "/resend", "/recover"])
+def test_how_many_mails_were_sent_tells_nothing(stack, path, body, then):
+    person(stack)
+    stack.sql("delete from hookswitch_auth.throttles")
+    seen = []
+    for email in (ANN, BOB):
+        answers = [Caller(stack).v1("POST", path, {"email": email, **body}) for _ in range(4)]
+        answers.append(Caller(stack).v1("POST", then, {"email": email, "password": PASSWORD, "type": "signup"}))
+        seen.append([a.status_code for a in answers])
+    assert seen[0] == seen[1] and 429 in seen[0]
