@@ -36,15 +36,17 @@ idempotency_key(struct ctx *c)
 	return 0;
 }
 
-/* The same request has the same method, path, query and body, to the byte. */
+/* The same request has the same method, path, query and body, to the byte; and where it is a
+ * person's it is his alone: a colleague under the same key asks for something else. */
 static int
 fingerprint(struct ctx *c, char ret[FINGERPRINT_MAX])
 {
 	CLEANUP(text_clear) struct text t = TEXT(SERVER_MEM_MAX);
 	const struct request *r = request_of(c);
+	const char *person = r->identity.subject ? r->identity.subject : "";
 	unsigned char digest[SHA256_LEN];
 
-	text_printf(&t, "%s %s?%s\n", method_name(r->method), r->path, r->query);
+	text_printf(&t, "%s %s?%s\n%s\n", method_name(r->method), r->path, r->query, person);
 	text_put(&t, r->body.data ? r->body.data : "", r->body.len);
 	if (!text_ok(&t) || crypto_sha256((struct span){ t.data, t.len }, digest) < 0)
 		return fail(c, ERR_INTERNAL, "no fingerprint");

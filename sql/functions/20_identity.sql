@@ -138,6 +138,9 @@ declare
     v_organization uuid := public.current_organization_id();
     k public.idempotency_keys;
 begin
+    if v_organization is null then
+        raise exception 'organization_inactive' using errcode = 'PT403', detail = 'An Idempotency-Key is kept for an organization, and there is none.';
+    end if;
     if not pg_try_advisory_xact_lock(hashtextextended(v_organization::text || ' ' || p_key, 7)) then
         return query select 'in_use', null::integer, null::text;
         return;

@@ -100,3 +100,41 @@ def test_how_many_mails_were_sent_tells_nothing(stack, path, body, then):
         answers.append(Caller(stack).v1("POST", then, {"email": email, "password": PASSWORD, "type": "signup"}))
         seen.append([a.status_code for a in answers])
     assert seen[0] == seen[1] and 429 in seen[0]
+
+
+# ---- to be given what is another's --------------------------------------------------------
+
+def colleagues(stack):
+    """Two people whose organization is the same."""
+    ann, bob = person(stack), person(stack, BOB)
+    home = stack.value("select id from organizations where personal_of = %s", ann.id)
+    stack.sql("update organization_members set is_default = false where user_id = %s", bob.id)
+    stack.sql("insert into organization_members (organization_id, user_id, role, is_default) values (%s, %s, 'member', true)",
+              home, bob.id)
+    return ann, bob
+
+
+def test_a_colleague_under_the_same_key_is_another_person(stack):
+    ann, bob = colleagues(stack)
+    key = {"Idempotency-Key": "once"}
+    first = ann.ask("POST", f"{AUTH}/totp", {"password": PASSWORD}, headers=key)
+    again = ann.ask("POST", f"{AUTH}/totp", {"password": PASSWORD}, headers=key)
+    assert first.status_code == 201 and again.json() == first.json()
+    other = bob.ask("POST", f"{AUTH}/totp", {"password": PASSWORD}, headers=key)
+    assert problem(other, 409)["code"] == "idempotency_key_reused"
+
+
+def test_a_key_needs_an_organization_that_keeps_it(stack, ann):
+    stack.sql("update organizations set status = 'disabled' where personal_of = %s", ann.id)
+    assert ann.get(f"{AUTH}/me")["organization_id"] is None
+    answer = ann.ask("POST", f"{AUTH}/signout", {}, headers={"Idempotency-Key": "once"})
+    assert problem(answer, 403)["code"] == "organization_inactive"
+    assert ann.ask("POST", f"{AUTH}/signout", {}).status_code == 204
+
+
+def test_a_refusal_by_the_database_under_a_key_is_told_as_without(stack, ann):
+    stack.sql("delete from hookswitch_auth.credentials")
+    stack.sql("update hookswitch_auth.sessions set created_at = now() - interval '1 hour'")
+    for headers in ({}, {"Idempotency-Key": "once"}):
+        answer = ann.ask("POST", f"{AUTH}/totp", {}, headers=headers)
+        assert problem(answer, 403)["code"] == "signin_needed"
