@@ -128,6 +128,8 @@ select tests.from_address('192.0.2.7') \g /dev/null
 select is(public.auth_network(), '192.0.2.7', 'an address is counted by itself');
 select tests.from_address('2001:db8:1:2:3:4:5:6') \g /dev/null
 select is(public.auth_network(), '2001:db8:1:2::/64', 'of IPv6 the network');
+select tests.from_address('::ffff:192.0.2.7') \g /dev/null
+select is(public.auth_network(), '192.0.2.7', 'IPv4 as IPv6 writes it is not one network of everybody');
 select tests.from_address('a:b:c') \g /dev/null
 select is(public.auth_network(), 'a:b:c', 'what is no address is taken as it is');
 select tests.from_address('') \g /dev/null
