@@ -138,3 +138,15 @@ def test_a_refusal_by_the_database_under_a_key_is_told_as_without(stack, ann):
     for headers in ({}, {"Idempotency-Key": "once"}):
         answer = ann.ask("POST", f"{AUTH}/totp", {}, headers=headers)
         assert problem(answer, 403)["code"] == "signin_needed"
+
+
+# ---- to break things for others -------------------------------------------------------------
+
+def test_a_number_that_nobody_reads_again_is_refused(stack, ann):
+    """It would be stored, and then nobody could sign in to the account, or list all of them."""
+    for number in (b"1e300", b"-1e19"):
+        answer = Caller(stack).v1("POST", "/otp", b'{"email":"bob@example.com","data":{"x":%s}}' % number)
+        accounts_v1.refused(answer, 400, "validation_failed")
+        assert problem(ann.ask("PATCH", f"{AUTH}/me", b'{"preferences":{"x":%s}}' % number), 400)["errors"][0]["code"] == "number"
+    assert ann.ask("PATCH", f"{AUTH}/me", {"preferences": {"x": 9e18}}).status_code == 200
+    assert ann.sign_in_again().get(f"{AUTH}/me")["preferences"] == {"x": 9e18}
