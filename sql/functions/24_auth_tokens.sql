@@ -88,6 +88,16 @@ begin
 end
 $$;
 
+-- One asker, many addresses: a network or a person has p_free mails sent, then ever fewer.  Said so, whoever the mail is for.
+create or replace function public.auth_mails_count(p_asker text, p_free integer) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if public.auth_throttle_take(public.auth_throttle_key('mails', p_asker), p_free, 900) > 0 then
+        raise exception 'too_many_tries' using errcode = 'PT429';
+    end if;
+end
+$$;
+
 -- A mail with a link.  p_more: as for auth_token_make.  An address gets three such
 -- mails, then ever fewer: null when it gets none now.  p_user null: nobody has it; all is done but the mail.
 create or replace function public.auth_mail_token(p_kind text, p_email text, p_user uuid, p_more jsonb default '{}') returns uuid
@@ -96,6 +106,10 @@ declare
     v_mails constant jsonb := '{"signup":"verify_email","recovery":"reset_password","email_change":"email_change","magiclink":"magic_link"}';
     v_token uuid;
 begin
+    -- Whoever wants another address is signed in, and counted as a person.
+    if p_kind <> 'email_change' then
+        perform public.auth_mails_count(public.auth_network(), 100);
+    end if;
     if public.auth_throttle_take(public.auth_throttle_key('mail ' || p_kind, p_email), 3, 900) > 0 then
         return null;
     end if;

@@ -71,6 +71,7 @@ begin
         perform public.auth_v1_mail_wait('signup', p_email);
         perform public.auth_resend(p_email, p_more);
     else
+        perform public.auth_mails_count(public.auth_network(), 100);
         -- Where no mail can be sent now the link that was sent stays good: anybody may ask here.
         perform public.auth_email_ask(u.id, u.email_change, p_more) from auth.users u
           where u.id = v_user and u.email_change is not null
@@ -237,7 +238,7 @@ begin
         perform public.auth_password_change(v_user, p_old, p_new, public.auth_session_current());
     end if;
     if p_email is not null and lower(p_email) <> lower(v_email) then
-        perform public.auth_v1_mail_wait('email_change', p_email);
+        perform public.auth_v1_mail_wait('email_change', p_email), public.auth_mails_count(v_user::text, 10);
         perform public.auth_email_ask(v_user, p_email, p_more);
     end if;
     if p_data is not null then

@@ -150,3 +150,26 @@ def test_a_number_that_nobody_reads_again_is_refused(stack, ann):
         assert problem(ann.ask("PATCH", f"{AUTH}/me", b'{"preferences":{"x":%s}}' % number), 400)["errors"][0]["code"] == "number"
     assert ann.ask("PATCH", f"{AUTH}/me", {"preferences": {"x": 9e18}}).status_code == 200
     assert ann.sign_in_again().get(f"{AUTH}/me")["preferences"] == {"x": 9e18}
+
+
+@pytest.mark.parametrize("path,body", [
+    (f"{AUTH}/signup", {"password": PASSWORD}), (f"{AUTH}/resend-verification", {}), (f"{AUTH}/forgot-password", {}),
+    ("/auth/v1/signup", {"password": PASSWORD}), ("/auth/v1/otp", {}), ("/auth/v1/recover", {}),
+    ("/auth/v1/resend", {"type": "signup"}), ("/auth/v1/resend", {"type": "email_change"})])
+def test_nobody_has_the_whole_world_mailed(stack, ann, path, body):
+    stack.sql("select public.auth_mails_count('127.0.0.1', 100) from generate_series(1, 98)")
+    fine = stack.anybody().ask("POST", path, {"email": "new@example.com", **body})
+    assert fine.status_code in (200, 202), fine.text
+    stack.sql("update hookswitch_auth.throttles set blocked_until = now() + interval '1 hour' where tries >= 100")
+    for email in (ANN, "other@example.com"):
+        assert stack.anybody().ask("POST", path, {"email": email, **body}).status_code == 429
+    assert mails(stack, "other@example.com") == []
+
+
+def test_a_person_has_few_new_addresses_mailed(stack, ann):
+    def ask(i):
+        return ann.ask("POST", f"{AUTH}/change-email", {"email": f"new{i}@example.com", "password": PASSWORD}).status_code
+    assert [ask(i) for i in range(10)] == [202] * 10
+    stack.sql("update hookswitch_auth.throttles set blocked_until = now() + interval '1 hour' where blocked_until is not null")
+    assert ask(10) == 429 and mails(stack, "new10@example.com") == []
+    assert Caller(stack, ann.session).v1("PUT", "/user", {"email": "new11@example.com"}).status_code == 429
