@@ -284,7 +284,8 @@ take_bool(struct ctx *c, const struct field *f, const char *where, const struct 
 }
 
 /* The length of the number at s; 0 when the database could not hold it (it knows no bounds that
- * JSON knows, but some). */
+ * JSON knows, but some), or would write it out in more digits than 64 bits hold, which nobody here
+ * reads again. */
 static size_t
 number_length(const char *s)
 {
@@ -293,6 +294,8 @@ number_length(const char *s)
 	if (n > NUMBER_MAX)
 		return 0;
 	if (e < n && labs(strtol(s + e + 1, NULL, 10)) > EXPONENT_MAX)
+		return 0;
+	if (e < n && fabs(strtod(s, NULL)) >= 0x1p63)
 		return 0;
 	return n;
 }

@@ -30,11 +30,6 @@ struct access {
 	{                                                                                          \
 		ACCESS_PERSON, NULL                                                                \
 	}
-/* PERSON_HALF: also a person whose second factor is still to be shown (auth-v1). */
-#define PERSON_HALF                                                                                \
-	{                                                                                          \
-		ACCESS_PERSON, "person:half"                                                       \
-	}
 #define LOCAL                                                                                      \
 	{                                                                                          \
 		ACCESS_LOCAL, NULL                                                                 \

@@ -11,6 +11,7 @@
 #include "lib/seal.h"
 #include "web/server.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { TOKEN_BYTES = 32, CLAIMS_MAX = 64 * 1024, ARGS_MAX = 8, DAY_SECONDS = 86400 };
@@ -67,6 +68,30 @@ session_counted(struct ctx *c)
 		return -1;
 	reply_failure(c);
 	return 0;
+}
+
+/* ---- taking turns ------------------------------------------------------- */
+
+/* How many hash just now, or wait for the database between. */
+static atomic_int slow;
+
+int
+session_slow_begin(struct ctx *c)
+{
+	int threads = (int)setting_int(SET_HOOKSWITCH_THREADS);
+
+	if (atomic_fetch_add(&slow, 1) < threads - threads / 4)
+		return 0;
+	atomic_fetch_sub(&slow, 1);
+	fail(c, ERR_UNAVAILABLE, "too many passwords are being checked just now");
+	c->failure.retry_after = 1;
+	return -1;
+}
+
+void
+session_slow_end(void)
+{
+	atomic_fetch_sub(&slow, 1);
 }
 
 /* ---- tokens -------------------------------------------------------------- */

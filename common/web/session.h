@@ -43,6 +43,12 @@ int session_wait(struct ctx *c, const struct json *answer);
  * the try is counted; returns 0 for the handler to return. */
 int session_counted(struct ctx *c);
 
+/* session_slow_begin: before passwords are hashed or checked, which is slow on purpose: a quarter
+ * of the program's threads is kept for all others.  -1 (503) when too many are at it; else
+ * session_slow_end comes after. */
+int session_slow_begin(struct ctx *c);
+void session_slow_end(void);
+
 /* session_hash: SHA-256 of a token or recovery code, in hex. */
 const char *session_hash(struct ctx *c, const char *token);
 /* session_begin: a refresh token and what auth_session_open wants to know beside it, as JSON; NULL

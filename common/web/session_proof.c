@@ -50,8 +50,8 @@ judge(struct ctx *c, const struct json *view, const struct session_token *t, str
 	return SESSION_FAILED;
 }
 
-enum session_step
-session_password(struct ctx *c, const char *email, const char *password, struct session *ret,
+static enum session_step
+try_password(struct ctx *c, const char *email, const char *password, struct session *ret,
     const char **challenge)
 {
 	const struct json *asked, *view;
@@ -72,8 +72,21 @@ session_password(struct ctx *c, const char *email, const char *password, struct 
 	return view ? judge(c, view, &t, ret, challenge) : SESSION_FAILED;
 }
 
-int
-session_prove(struct ctx *c, const char *password, const char **hash)
+enum session_step
+session_password(struct ctx *c, const char *email, const char *password, struct session *ret,
+    const char **challenge)
+{
+	enum session_step step;
+
+	if (session_slow_begin(c) < 0)
+		return SESSION_FAILED;
+	step = try_password(c, email, password, ret, challenge);
+	session_slow_end();
+	return step;
+}
+
+static int
+prove(struct ctx *c, const char *password, const char **hash)
 {
 	const struct json *asked = session_call(c, &prove_ask, NULL, 0);
 
@@ -85,6 +98,18 @@ session_prove(struct ctx *c, const char *password, const char **hash)
 	if (!password || !password_check(c->mem, password, *hash))
 		return fail(c, ERR_PASSWORD_WRONG, NULL);
 	return session_call(c, &proved, NULL, 0) ? 0 : -1;
+}
+
+int
+session_prove(struct ctx *c, const char *password, const char **hash)
+{
+	int rc;
+
+	if (session_slow_begin(c) < 0)
+		return -1;
+	rc = prove(c, password, hash);
+	session_slow_end();
+	return rc;
 }
 
 int
@@ -100,9 +125,10 @@ session_new_password(struct ctx *c, const char *password)
 {
 	const char *hash;
 
-	if (session_weak_password(c, password) < 0)
+	if (session_weak_password(c, password) < 0 || session_slow_begin(c) < 0)
 		return NULL;
 	hash = password_hash(c->mem, password);
+	session_slow_end();
 	if (!hash)
 		fail(c, ERR_INTERNAL, "a password could not be hashed");
 	return hash;

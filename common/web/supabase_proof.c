@@ -31,14 +31,12 @@ static const struct db_stmt redirect = { "auth_v1_redirect",
 /* ---- passwords and tokens ------------------------------------------------------- */
 
 static int
-take_password(struct ctx *c, const struct supabase_in *in, struct session *ret)
+try_password(struct ctx *c, const struct supabase_in *in, struct session *ret)
 {
 	const struct json *asked, *view;
 	struct session_token t;
 	const char *hash, *begin;
 
-	if (supabase_need_email(c, in) < 0 || supabase_need(c, "password", in->password) < 0)
-		return -1;
 	asked = session_call(c, &signin_ask, ARGS(in->email));
 	if (!asked || session_wait(c, asked) < 0)
 		return -1;
@@ -49,6 +47,19 @@ take_password(struct ctx *c, const struct supabase_in *in, struct session *ret)
 	view =
 	    begin ? session_call(c, &signin, ARGS(json_str(asked, "user_id"), hash, begin)) : NULL;
 	return view ? session_take(c, view, t.plain, ret) : -1;
+}
+
+static int
+take_password(struct ctx *c, const struct supabase_in *in, struct session *ret)
+{
+	int rc;
+
+	if (supabase_need_email(c, in) < 0 || supabase_need(c, "password", in->password) < 0 ||
+	    session_slow_begin(c) < 0)
+		return -1;
+	rc = try_password(c, in, ret);
+	session_slow_end();
+	return rc;
 }
 
 /* A session as session_refresh gives it, with the user in the other form. */

@@ -61,11 +61,16 @@ static int
 change_password(struct ctx *c, const char *claims, const char *password, const char *ret[2])
 {
 	const struct json *asked = session_call(c, &password_ask, ARGS(claims));
+	bool same;
 
 	if (!asked)
 		return -1;
 	ret[0] = json_str(asked, "password_hash");
-	if (ret[0] && password_check(c->mem, password, ret[0]))
+	if (session_slow_begin(c) < 0)
+		return -1;
+	same = ret[0] && password_check(c->mem, password, ret[0]);
+	session_slow_end();
+	if (same)
 		return fail(c, ERR_SAME_PASSWORD, NULL);
 	return supabase_hash(c, password, &ret[1]);
 }

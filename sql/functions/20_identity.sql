@@ -9,11 +9,10 @@ declare
     v_user uuid := nullif(p_claims ->> 'sub', '')::uuid;
     v_wish uuid := public.uuid_or_null(coalesce(nullif(p_organization, ''), nullif(p_claims -> 'app_metadata' ->> 'organization_id', '')));
     v_service boolean := coalesce(p_claims ->> 'role' = 'service_role', false);
-    -- person:half: it asks for a person, who need not have shown his second factor yet.
-    v_person boolean := p_scope is null or p_scope = 'person:half';
+    v_person boolean := p_scope is null;
     v_found uuid;
 begin
-    perform public.token_accept(p_claims, v_person, p_scope = 'person:half');
+    perform public.token_accept(p_claims, v_person);
     if nullif(p_organization, '') is not null and v_wish is null then
         raise exception 'organization_not_found' using errcode = 'PT404';
     end if;
@@ -48,7 +47,7 @@ end
 $$;
 
 -- p_person: the route is for people.  The service key of an application is nobody.
-create or replace function public.token_accept(p_claims jsonb, p_person boolean, p_half boolean default false) returns void
+create or replace function public.token_accept(p_claims jsonb, p_person boolean) returns void
     language plpgsql stable set search_path = '' as $$
 declare
     v_why text := public.token_refused(p_claims);
@@ -56,9 +55,7 @@ begin
     if v_why = 'account_inactive' then
         raise exception 'account_inactive' using errcode = 'PT403';
     elsif v_why = 'totp_needed' then
-        if not coalesce(p_half, false) then
-            raise exception 'totp_needed' using errcode = 'PT403';
-        end if;
+        raise exception 'totp_needed' using errcode = 'PT403';
     elsif v_why is not null then
         raise exception 'session_revoked' using errcode = 'PT401';
     end if;

@@ -28,11 +28,11 @@ $$;
 
 -- ---- how often something may be tried ------------------------------------------------------------------
 
--- Where the request comes from; of IPv6 the network, since everybody has 2^64 addresses there.
+-- Where the request comes from; of IPv6 the network, since everybody has 2^64 addresses there.  IPv4 in the clothes of IPv6 is IPv4.
 create or replace function public.auth_network() returns text
     language plpgsql stable security definer set search_path = '' as $$
 declare
-    v_address text := coalesce(nullif(current_setting('hookswitch.address', true), ''), 'local');
+    v_address text := coalesce(nullif(regexp_replace(current_setting('hookswitch.address', true), '^::ffff:(?=[0-9]+\.)', '', 'i'), ''), 'local');
 begin
     if position(':' in v_address) = 0 then
         return v_address;

@@ -18,12 +18,21 @@ begin
 end
 $$;
 
+-- The person of a token, locked: what changes an account comes one after the other, and always in this order: person, tokens, sessions.
+create or replace function public.auth_token_lock(p_id uuid) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    perform from auth.users u where u.id = (select k.user_id from hookswitch_auth.one_time_tokens k where k.id = p_id) for update;
+end
+$$;
+
 -- Takes a token, once.
 create or replace function public.auth_token_take(p_id uuid, p_kind text) returns hookswitch_auth.one_time_tokens
     language plpgsql security definer set search_path = '' as $$
 declare
     t hookswitch_auth.one_time_tokens;
 begin
+    perform public.auth_token_lock(p_id);
     update hookswitch_auth.one_time_tokens k
        set used_at = statement_timestamp()
      where k.id = p_id and k.kind = p_kind and k.used_at is null and k.expires_at > statement_timestamp() and k.user_id is not null
@@ -42,6 +51,16 @@ begin
     update hookswitch_auth.one_time_tokens k
        set used_at = statement_timestamp()
      where k.user_id = p_user and k.kind = any (p_kinds) and k.used_at is null;
+end
+$$;
+
+-- Whatever is on its way to the person or in the hands of somebody is worth nothing any more: links, codes, sign-ins that are half done,
+-- and the wish for another address, which may be a thief's.
+create or replace function public.auth_tokens_void(p_user uuid) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    update auth.users u set email_change = null where u.id = p_user and u.email_change is not null;
+    update hookswitch_auth.one_time_tokens k set used_at = statement_timestamp() where k.user_id = p_user and k.used_at is null;
 end
 $$;
 
@@ -69,6 +88,16 @@ begin
 end
 $$;
 
+-- One asker, many addresses: a network or a person has p_free mails sent, then ever fewer.  Said so, whoever the mail is for.
+create or replace function public.auth_mails_count(p_asker text, p_free integer) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if public.auth_throttle_take(public.auth_throttle_key('mails', p_asker), p_free, 900) > 0 then
+        raise exception 'too_many_tries' using errcode = 'PT429';
+    end if;
+end
+$$;
+
 -- A mail with a link.  p_more: as for auth_token_make.  An address gets three such
 -- mails, then ever fewer: null when it gets none now.  p_user null: nobody has it; all is done but the mail.
 create or replace function public.auth_mail_token(p_kind text, p_email text, p_user uuid, p_more jsonb default '{}') returns uuid
@@ -77,6 +106,10 @@ declare
     v_mails constant jsonb := '{"signup":"verify_email","recovery":"reset_password","email_change":"email_change","magiclink":"magic_link"}';
     v_token uuid;
 begin
+    -- Whoever wants another address is signed in, and counted as a person.
+    if p_kind <> 'email_change' then
+        perform public.auth_mails_count(public.auth_network(), 100);
+    end if;
     if public.auth_throttle_take(public.auth_throttle_key('mail ' || p_kind, p_email), 3, 900) > 0 then
         return null;
     end if;
@@ -115,8 +148,8 @@ begin
         end if;
     end if;
     if u.email_confirmed_at is not null then
-        -- As much is written as for somebody new.
-        perform public.auth_token_make('signup', null, 0);
+        -- As much is written and counted as for somebody new.
+        perform public.auth_mail_token('signup', p_email, null);
         return jsonb_build_object('user_id', u.id, 'state', 'exists');
     end if;
     perform public.auth_mail_token('signup', u.email, u.id,
@@ -216,7 +249,7 @@ declare
 begin
     perform public.auth_confirm(t.user_id, p_password_hash, '{}');
     perform public.auth_password_put(t.user_id, p_password_hash);
-    perform public.auth_tokens_close(t.user_id, '{recovery,magiclink,totp,pkce}');
+    perform public.auth_tokens_void(t.user_id);
     perform public.auth_sessions_revoke(t.user_id, 'password');
     perform public.auth_try_worked(v_email);
     perform public.mail_send('password_changed:' || t.id, 'password_changed', v_email, '{}');
@@ -233,7 +266,7 @@ begin
         raise exception 'password_wrong' using errcode = 'PT403';
     end if;
     perform public.auth_password_put(p_user, p_new);
-    perform public.auth_tokens_close(p_user, '{recovery,magiclink,totp,pkce}');
+    perform public.auth_tokens_void(p_user);
     perform public.auth_sessions_revoke(p_user, 'password', null, p_session);
     perform public.mail_send('password_changed:' || gen_random_uuid(), 'password_changed', u.email, '{}') from auth.users u where u.id = p_user;
 end
@@ -248,8 +281,8 @@ create or replace function public.auth_email_ask(p_user uuid, p_email text, p_mo
 declare
     v_free boolean := public.auth_user_of(p_email) is null;
 begin
-    perform public.auth_tokens_close(p_user, '{email_change}');
     update auth.users u set email_change = lower(p_email), email_change_sent_at = statement_timestamp(), updated_at = now() where u.id = p_user;
+    perform public.auth_tokens_close(p_user, '{email_change}');
     perform public.auth_mail_token('email_change', lower(p_email), case when v_free then p_user end,
                                    p_more || jsonb_build_object('new_email', lower(p_email)));
 end
@@ -272,7 +305,7 @@ begin
     end;
     update public.user_profiles p set email = t.new_email where p.id = t.user_id;
     -- Links that went to the old address open nothing any more.
-    perform public.auth_tokens_close(t.user_id, '{recovery,magiclink}');
+    perform public.auth_tokens_void(t.user_id);
     perform public.mail_send('email_changed:' || t.id, 'email_changed', v_old, '{}');
     return t.user_id;
 end

@@ -120,9 +120,11 @@ declare
     v_email text;
     v_confirmed timestamptz;
 begin
+    -- In a statement of its own: a password that was changed while we waited here is seen below.
+    perform from auth.users u where u.id = p_user for update;
     select u.email, u.email_confirmed_at into v_email, v_confirmed from auth.users u
       join hookswitch_auth.credentials c on c.user_id = u.id
-     where u.id = p_user and c.password_hash = p_hash for update of u;
+     where u.id = p_user and c.password_hash = p_hash;
     if not found then
         raise exception 'credentials_invalid' using errcode = 'PT401';
     elsif v_confirmed is null then

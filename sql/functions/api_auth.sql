@@ -222,6 +222,7 @@ $$;
 create or replace function api.auth_email_change(p_email text) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
+    perform public.auth_mails_count(public.current_user_id()::text, 10);
     perform public.auth_email_ask(public.current_user_id(), p_email);
     return '{"status":"accepted"}';
 end

@@ -23,12 +23,14 @@ begin
 end
 $$;
 
--- A link to sign in with; for an address that nobody has an account is made, if p_create.  The answer is the same.
+-- A link to sign in with; for an address that nobody has an account is made, if p_create.  The answer is the same.  Where the address is not
+-- confirmed the link does that, and brings no password: whoever chose one before need not be who asks for links.
 create or replace function api.auth_v1_otp(p_email text, p_create boolean, p_data jsonb, p_more jsonb) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
     v_user uuid;
     v_confirmed timestamptz;
+    v_other text := 'magiclink';
 begin
     perform public.auth_need_ours();
     perform public.auth_v1_data_check(p_data);
@@ -37,10 +39,13 @@ begin
     if v_user is null and p_create then
         perform public.auth_sign_up(p_email, null, p_data, p_more);
     elsif v_user is not null and v_confirmed is null then
-        perform public.auth_resend(p_email, p_more);
+        perform public.auth_mail_token('signup', p_email, v_user, p_more);
     else
         perform public.auth_mail_token('magiclink', p_email, v_user, p_more);
+        v_other := 'signup';
     end if;
+    -- Which of the two was sent must not be told by when there are no more of it.
+    perform public.auth_throttle_take(public.auth_throttle_key('mail ' || v_other, p_email), 3, 900);
     return '{}';
 end
 $$;
@@ -66,6 +71,7 @@ begin
         perform public.auth_v1_mail_wait('signup', p_email);
         perform public.auth_resend(p_email, p_more);
     else
+        perform public.auth_mails_count(public.auth_network(), 100);
         -- Where no mail can be sent now the link that was sent stays good: anybody may ask here.
         perform public.auth_email_ask(u.id, u.email_change, p_more) from auth.users u
           where u.id = v_user and u.email_change is not null
@@ -126,6 +132,7 @@ declare
     t hookswitch_auth.one_time_tokens;
 begin
     perform public.auth_need_ours();
+    perform public.auth_token_lock(p_code);
     update hookswitch_auth.one_time_tokens k set used_at = statement_timestamp()
      where k.id = p_code and k.kind = 'pkce' and k.used_at is null and k.expires_at > statement_timestamp()
     returning k.* into t;
@@ -147,9 +154,11 @@ declare
     v_confirmed timestamptz;
 begin
     perform public.auth_need_ours();
+    -- In a statement of its own: a password that was changed while we waited here is seen below.
+    perform from auth.users u where u.id = p_user for update;
     select u.email, u.email_confirmed_at into v_email, v_confirmed from auth.users u
       join hookswitch_auth.credentials c on c.user_id = u.id
-     where u.id = p_user and c.password_hash = p_hash for update of u;
+     where u.id = p_user and c.password_hash = p_hash;
     if not found then
         raise exception 'credentials_invalid' using errcode = 'PT401';
     elsif v_confirmed is null then
@@ -229,7 +238,7 @@ begin
         perform public.auth_password_change(v_user, p_old, p_new, public.auth_session_current());
     end if;
     if p_email is not null and lower(p_email) <> lower(v_email) then
-        perform public.auth_v1_mail_wait('email_change', p_email);
+        perform public.auth_v1_mail_wait('email_change', p_email), public.auth_mails_count(v_user::text, 10);
         perform public.auth_email_ask(v_user, p_email, p_more);
     end if;
     if p_data is not null then

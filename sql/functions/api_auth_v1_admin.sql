@@ -125,7 +125,7 @@ create or replace function public.auth_v1_email_put(p_user uuid, p_email text) r
 begin
     update auth.users u set email = lower(p_email), email_change = null, updated_at = now() where u.id = p_user;
     update public.user_profiles p set email = lower(p_email) where p.id = p_user;
-    perform public.auth_tokens_close(p_user, '{signup,recovery,magiclink,email_change,invite}');
+    perform public.auth_tokens_void(p_user);
 exception when unique_violation then
     raise exception 'email_exists' using errcode = 'PT422';
 end
@@ -142,7 +142,7 @@ begin
     end if;
     if p_password_hash is not null then
         perform public.auth_password_put(p_user, p_password_hash);
-        perform public.auth_tokens_close(p_user, '{signup,recovery,magiclink,totp,pkce,invite}');
+        perform public.auth_tokens_void(p_user);
         perform public.auth_sessions_revoke(p_user, 'admin');
     end if;
     if (p_more ->> 'email_confirm')::boolean then

@@ -266,6 +266,9 @@ numbers_that_the_database_cannot_hold_are_refused(void **state)
 	const struct json_case cases[] = {
 		{ ROW(T_OBJECT), "{\"a\": 1e200000}", NULL, "number" },
 		{ ROW(T_OBJECT), "{\"a\": [1, -1e-20000]}", NULL, "number" },
+		{ ROW(T_OBJECT), "{\"a\": 1e300}", NULL, "number" },
+		{ ROW(T_OBJECT), "{\"a\": {\"b\": -9.3e18}}", NULL, "number" },
+		{ ROW(T_OBJECT), "{\"a\": 9e18}", "{\"a\":9e18}", NULL },
 		{ ROW(T_OBJECT), "{\"a\": \"1e200000\"}", "{\"a\":\"1e200000\"}", NULL },
 		{ ROW(T_OBJECT), "{\"a\\\"1e999\": 1}", "{\"a\\\"1e999\":1}", NULL },
 	};
