@@ -302,16 +302,6 @@ static const struct route routes[] = {
 	    "A link that is not mailed but told (service_role).", FIELDS(generate_fields)),
 };
 
-/* Where people belong to a Supabase project there need be no secret of ours: all answers are
- * auth_external. */
-static int
-start(void)
-{
-	bool ours = setting_str(SET_HOOKSWITCH_JWT_SECRET) || !setting_str(SET_SUPABASE_JWT_SECRET);
-
-	return ours ? session_ready() : 0;
-}
-
 static const int needs[] = { SET_DATABASE_URL, -1 };
 
 int
@@ -319,5 +309,5 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "auth-v1", routes, COUNT(routes), .db_role = "hookswitch_api",
-		.needs = needs, .start = start, .problem = supabase_problem });
+		.needs = needs, .start = session_ready, .problem = supabase_problem });
 }

@@ -20,7 +20,10 @@ int
 session_ready(void)
 {
 	static const int needs[] = { SET_HOOKSWITCH_JWT_SECRET, SET_API_URL, -1 };
+	bool elsewhere = setting_str(SET_SUPABASE_URL) || setting_str(SET_SUPABASE_JWT_SECRET);
 
+	if (elsewhere && !setting_str(SET_HOOKSWITCH_JWT_SECRET))
+		return setting_str(SET_HOOKSWITCH_SECRET_KEY) ? seal_ready() : 0;
 	return settings_need(needs) == 0 ? seal_ready() : -1;
 }
 
@@ -159,7 +162,10 @@ sign(struct ctx *c, const struct json *claims, int64_t now, int64_t expires_at)
 {
 	CLEANUP(text_clear) struct text t = TEXT(CLAIMS_MAX);
 	const char *rest = json_print(c->mem, claims), *issuer;
+	const char *secret = setting_str(SET_HOOKSWITCH_JWT_SECRET);
 
+	if (!secret)
+		return NULL;
 	issuer = mem_printf(c->mem, "%s/auth/v1", setting_str(SET_API_URL));
 	if (!rest || rest[0] != '{' || !issuer)
 		return NULL;
@@ -169,7 +175,7 @@ sign(struct ctx *c, const struct json *claims, int64_t now, int64_t expires_at)
 	    rest + 1);
 	if (!text_ok(&t))
 		return NULL;
-	return jwt_sign_hs256(c->mem, text_str(&t), setting_str(SET_HOOKSWITCH_JWT_SECRET));
+	return jwt_sign_hs256(c->mem, text_str(&t), secret);
 }
 
 int

@@ -30,7 +30,8 @@ struct session {
 enum session_step { SESSION_FAILED = -1, SESSION_OPEN, SESSION_TOTP };
 
 /* session_ready: whether the secrets that all this needs are set; -1 with a reason on standard
- * error.  For the server's .start. */
+ * error.  Beside a Supabase project, whose tokens are taken, none of ours is needed: all that makes
+ * accounts answers auth_external.  For the server's .start. */
 int session_ready(void);
 
 /* session_call: calls one function that returns jsonb, as who asks.  NULL with the failure

@@ -1,16 +1,13 @@
 #!/usr/bin/python3
-"""demo.py - what ./dev run shows: calls go in by the API, are dialled through the sandbox, and come back by webhook.
+"""demo.py - what ./dev run shows: somebody signs up and makes an API key (visit.py); with it calls go in by the API, are
+dialled through the sandbox, and come back by webhook.
 
-It signs a token for a demonstration user, makes providers and a template in the database, queues the calls, shows
-how far they are, and says at the end what became of each.  Exit 0 only if every call ended as it should.
+Providers and a template are made in the database.  It shows how far the calls are, and says at the end what became of
+each.  Exit 0 only if every call ended as it should, and the person sees them all.
 """
 
 import argparse
-import base64
-import hashlib
-import hmac
 import json
-import os
 import sys
 import time
 import uuid
@@ -19,10 +16,8 @@ import psycopg
 import requests
 
 from progress import Progress, table
+from visit import AUTH, EMAIL, Api, api_key, sign_in, write_private
 
-USER = "d3300000-0000-4000-8000-000000000001"
-EMAIL = "demo@example.com"
-TEMPLATE = "d3300000-0000-4000-8000-0000000000a1"
 PROVIDERS = (
     ("d3300000-0000-4000-8000-0000000000b1", "Demo Vapi", "vapi", 1, "demo-assistant"),
     ("d3300000-0000-4000-8000-0000000000b2", "Demo SynthFlow", "synthflow", 2, "demo-model"),
@@ -38,7 +33,9 @@ def options():
     parser.add_argument("--settings", required=True, help="the programs' settings file")
     parser.add_argument("--calls", type=int, default=30)
     parser.add_argument("--summary", help="write the summary here, as one line of JSON")
+    parser.add_argument("--secrets", required=True, help="folder with demo-password; the API key is kept there")
     parser.add_argument("--curl", help="write options of curl that order one more call here, for its owner only")
+    parser.add_argument("--signin", help="the same, that sign in")
     return parser.parse_args()
 
 
@@ -47,38 +44,8 @@ def read_settings(path):
         return dict(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)
 
 
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def token(secret, seconds=3600):
-    """A token as Supabase would sign it."""
-    now = int(time.time())
-    claims = {"sub": USER, "role": "authenticated", "aud": "authenticated", "email": EMAIL,
-              "iat": now, "exp": now + seconds}
-    parts = [b64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
-    signature = hmac.new(secret.encode(), b".".join(parts), hashlib.sha256).digest()
-    return b".".join([*parts, b64(signature)]).decode()
-
-
-class Api:
-    """The API as a client uses it."""
-
-    def __init__(self, url, secret):
-        self.url = url
-        self.http = requests.Session()
-        self.http.trust_env = False
-        self.http.headers["Authorization"] = f"Bearer {token(secret)}"
-
-    def ask(self, method, path, **more):
-        answer = self.http.request(method, f"{self.url}{path}", timeout=30, **more)
-        if not answer.ok:
-            sys.exit(f"demo: {method} {path} was answered {answer.status_code}: {answer.text[:500]}")
-        return answer.json()
-
-
-def prepare(db, settings):
-    """Providers, and a template that both of them can say; doing it again changes nothing.
+def prepare(db, settings, organization):
+    """Providers, and a template that both of them can say; doing it again changes nothing.  Answers the template's id.
 
     They are looked at early: the sandbox forgets its calls when it is stopped in the middle of them.
     """
@@ -88,26 +55,32 @@ def prepare(db, settings):
                          silence_seconds, report_grace_seconds, report_patience_seconds)
                       values (%s, %s, %s, %s, %s, 10, 15, 5, 30) on conflict (id) do nothing""",
                    (row, name, kind, settings[f"{kind.upper()}_API_KEY"], priority))
+    template = str(uuid.uuid5(uuid.UUID(organization), "reminder"))
     db.execute("""insert into call_templates (id, organization_id, name, description)
-                  select %s, organization_id, 'Reminder', 'Reminds of an appointment.'
-                    from organization_members where user_id = %s and is_default
-                  on conflict (id) do nothing""", (TEMPLATE, USER))
+                  values (%s, %s, 'Reminder', 'Reminds of an appointment.')
+                  on conflict (id) do nothing""", (template, organization))
     for _, _, kind, _, assistant in PROVIDERS:
         db.execute("""insert into call_template_targets (template_id, provider_type, assistant, caller_number)
                       values (%s, %s, %s, '+15550009999') on conflict do nothing""",
-                   (TEMPLATE, kind, assistant))
+                   (template, kind, assistant))
+    return template
 
 
-def write_curl(path, url, secret):
-    """For curl -K: one more call of the demonstration's.  The token is good for a day."""
-    body = json.dumps(json.dumps({"recipient_number": "+15550102000", "template_id": TEMPLATE}))
-    new = f"{path}.new"
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        out.write(f'# curl -K {path}\nurl = "{url}/api/v1/calls"\n'
-                  f'header = "Authorization: Bearer {token(secret, 86400)}"\n'
-                  f'header = "Content-Type: application/json"\ndata = {body}\n'
-                  'silent\nshow-error\nwrite-out = "\\n"\n')
-    os.replace(new, path)
+def write_curl(path, url, body, *headers):
+    """For curl -K: one request with that body."""
+    lines = [f"# curl -K {path}", f'url = "{url}"', 'header = "Content-Type: application/json"',
+             *(f'header = "{header}"' for header in headers), f"data = {json.dumps(json.dumps(body))}",
+             "silent", "show-error", 'write-out = "\\n"', ""]
+    write_private(path, "\n".join(lines))
+
+
+def write_curls(args, key, template, password):
+    """One more call of the demonstration's, and its sign-in."""
+    if args.curl:
+        write_curl(args.curl, f"{args.url}/api/v1/calls", {"recipient_number": "+15550102000", "template_id": template},
+                   f"Authorization: Bearer {key}")
+    if args.signin:
+        write_curl(args.signin, f"{args.url}{AUTH}/signin", {"email": EMAIL, "password": password})
 
 
 def number(i):
@@ -115,12 +88,12 @@ def number(i):
     return f"+1555010{('0031', '0032')[i] if i < 2 else 1000 + i % 9000}"
 
 
-def queue(api, count):
+def queue(api, template, count):
     """Each call by a request of its own, as an application would send it."""
     ids = []
     for i in range(count):
         body = {"recipient_number": number(i), "recipient_name": f"Customer {i + 1}",
-                "template_id": TEMPLATE, "priority": 1 + i % 9}
+                "template_id": template, "priority": 1 + i % 9}
         ids.append(api.ask("POST", "/api/v1/calls", json=body,
                            headers={"Idempotency-Key": str(uuid.uuid4())})["id"])
     return ids
@@ -150,6 +123,17 @@ ROWS = """select c.id::text, c.to_number, c.status, c.provider_type, c.ended_rea
                  array(select a.id::text from call_assignments a where a.call_id = c.id) as assignments,
                  exists (select from call_transcripts t where t.call_id = c.id) as transcript
             from calls c where c.id = any(%s) order by c.created_at, c.id"""
+
+
+def seen(person, ids):
+    """How many of these calls the API lists for somebody; the newest come first."""
+    missing, path = set(ids), "/api/v1/calls?limit=100"
+    after = ""
+    while missing and after is not None:
+        page = person.ask("GET", path + after)
+        missing -= {call["id"] for call in page["data"]}
+        after = page["next_cursor"] and f"&after={page['next_cursor']}"
+    return len(ids) - len(missing)
 
 
 def results(db, sandbox, ids):
@@ -185,28 +169,37 @@ def show(found, seconds):
     print(f"\n{len(found)} calls in {seconds:.1f} s")
 
 
+def good(summary):
+    """Whether all is as it should be."""
+    return summary["completed"] == summary["dialled"] == summary["seen"] == summary["calls"] and not summary["double"]
+
+
+def say(summary, file):
+    """The summary, in words and as a line of JSON."""
+    if file:
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(json.dumps(summary) + "\n")
+    print("Every call was dialled once and completed." if good(summary) else f"Not as it should be: {summary}")
+    return 0 if good(summary) else 1
+
+
 def main():
     args = options()
-    settings = read_settings(args.settings)
-    api = Api(args.url, settings["HOOKSWITCH_JWT_SECRET"])
-    api.ask("GET", "/api/v1/calls?limit=1")  # the first valid token makes the user's organization
+    with open(f"{args.secrets}/demo-password", encoding="utf-8") as file:
+        password = file.read()
+    session = sign_in(args.url, args.sandbox, password)
+    person, organization = Api(args.url, session["access_token"]), session["user"]["organization_id"]
+    key = api_key(person, organization, f"{args.secrets}/demo-key")
     with psycopg.connect(args.database, autocommit=True) as db:
-        prepare(db, settings)
-        if args.curl:
-            write_curl(args.curl, args.url, settings["HOOKSWITCH_JWT_SECRET"])
+        template = prepare(db, read_settings(args.settings), organization)
+        write_curls(args, key, template, password)
         print(f"==> queueing {args.calls} calls (POST {args.url}/api/v1/calls)", flush=True)
         begin = time.monotonic()
-        ids = queue(api, args.calls)
+        ids = queue(Api(args.url, key), template, args.calls)
         watch(db, ids)
         found = results(db, args.sandbox, ids)
     show(found, time.monotonic() - begin)
-    summary = summarise(found, args.calls)
-    if args.summary:
-        with open(args.summary, "w", encoding="utf-8") as out:
-            out.write(json.dumps(summary) + "\n")
-    good = summary["completed"] == summary["dialled"] == args.calls and not summary["double"]
-    print("Every call was dialled once and completed." if good else f"Not as it should be: {summary}")
-    return 0 if good else 1
+    return say({**summarise(found, args.calls), "seen": seen(person, ids)}, args.summary)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,15 @@ def test_a_wrong_setting_is_named_and_the_program_does_not_serve(stack, name):
             assert status == 1 and "HOOKSWITCH_SECRET_KEY" in words, (key, words)
 
 
+@pytest.mark.parametrize("name", ["auth", "auth-v1", "calls", "organizations"])
+@pytest.mark.parametrize("project", [{"SUPABASE_URL": "https://ref.supabase.co"}, {"SUPABASE_JWT_SECRET": "y" * 40}])
+def test_beside_a_supabase_project_no_secret_for_tokens_of_ours_is_needed(stack, name, project):
+    env = {"DATABASE_URL": stack.url_of("hookswitch_app"), "HOOKSWITCH_SECRET_KEY": GOOD_KEY, **project,
+           "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "GET", "REQUEST_URI": "/nothing", "REMOTE_ADDR": "192.0.2.1"}
+    status, words = told(stack, name, env=env)
+    assert status == 0 and "Status: 404" in words, words
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_secrets_are_never_printed(stack, name):
     env = {"DATABASE_URL": stack.url_of("hookswitch_app"), "HOOKSWITCH_SECRET_KEY": "test:VerySecretAndWrong",

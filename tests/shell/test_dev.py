@@ -125,6 +125,21 @@ def test_a_secret_is_made_once_for_its_owner_only(state):
     assert (state["state"] / "secrets" / "a").stat().st_mode & 0o077 == 0
 
 
+def test_a_cluster_elsewhere_that_outlived_its_state_is_made_anew(state):
+    far = state["state"] / "far"
+    (far / "data").mkdir(parents=True)
+    (far / "data" / "hookswitch.conf").touch()
+    script = "pgsock=$pgdir/sock; pg_bin() { printf /nowhere; }; as_pg() { echo asked: $1; false; }; pg_make"
+    assert bash(f"touch $state/cluster; {script}", pgdir=far, **state) == "", "it is ours"
+    bash(f"rm $state/cluster; {script}", pgdir=far, expect=1, **state)
+    assert "asked: /nowhere/initdb" in (state["logs"] / "initdb.log").read_text()
+    assert not (far / "data").exists()
+    (far / "data").mkdir()
+    (far / "data" / "hookswitch.conf").touch()
+    assert bash(script.replace("pg_make", "state=${pgdir%/far}; pgdir=$state/pg; mkdir -p $pgdir/data;"
+                               " touch $pgdir/data/hookswitch.conf; pg_make"), pgdir=far, **state) == "", "the usual place"
+
+
 def test_a_name_for_another_database_on_the_same_server():
     script = 'admin="$0"; eval "$(sed -n "/^url()/,/^}/p" "$1")"; url other hookswitch_app'
     for address, other in (

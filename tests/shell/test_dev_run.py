@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
-from stack_process import environment
+import requests
+from stack_process import environment, wait_until
 
 TOP = Path(__file__).resolve().parents[2]
 MADE = shutil.ignore_patterns(".dev", ".git", "autom4te.cache", "__pycache__")
@@ -67,12 +67,34 @@ class Copy:
         assert done.returncode == expect, done.stdout
         return done.stdout
 
-    def shell(self, script):
-        """What a script prints that a person would paste."""
-        done = subprocess.run(["bash", "-euc", script], cwd=self.folder, capture_output=True, text=True, timeout=120,
-                              env=environment(HOOKSWITCH_CONF=self.folder / ".dev" / "hookswitch.conf"), check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def shell(self, script, types=lambda: ""):
+        """What a script prints that a person would paste, who then types something."""
+        with subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=self.folder, text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=environment(HOOKSWITCH_CONF=self.folder / ".dev" / "hookswitch.conf")) as pasted:
+            try:
+                said, faults = pasted.communicate(types(), timeout=120)
+            finally:
+                pasted.kill()
+        assert pasted.returncode == 0, said + faults
+        return said
+
+    def code(self, to):
+        """What a person types who waits for the first mail: its six digits, and enter."""
+        port = (self.folder / ".dev" / "sandbox.port").read_text().strip()
+        mails = wait_until(lambda: requests.get(f"http://127.0.0.1:{port}/_sandbox/mails", params={"to": to},
+                                                timeout=10).json(), what=f"a mail to {to}")
+        return re.search(r"code: (\d{6})$", mails[0]["text"], re.M)[1] + "\n"
+
+    def psql(self, *statements):
+        """What the database answers its superuser, as it is printed without any frame."""
+        words = [word for statement in statements for word in ("-c", statement)]
+        return self.dev("psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *words).rstrip("\n")
+
+    def blocks(self, file, heading, kind="sh"):
+        """The commands of one section of a manual, block by block."""
+        section = (self.folder / file).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        return re.findall(rf"^```{kind}\n(.*?)^```", section, re.S | re.M)
 
     def remove(self):
         try:
@@ -94,17 +116,20 @@ def copy():
 
 @pytest.fixture
 def up(copy):
-    """Started as for a look around."""
-    copy.said = copy.dev("run", "--port", copy.port, "--calls", "2")
-    yield copy
-    copy.dev("stop")
+    """Started as for a look around; the next test goes on with it."""
+    if not (copy.folder / ".dev" / "port").exists():
+        copy.said = copy.dev("run", "--port", copy.port, "--calls", "2")
+    return copy
 
 
 def test_once_builds_calls_tells_and_leaves_nothing(copy):
+    copy.dev("stop")
     said = copy.dev("run", "--once", "--port", copy.port, "--calls", "25")
     summary = json.loads(said.splitlines()[-1])
     assert {name: summary[name] for name in ("calls", "dialled", "completed", "lost", "double")} == {
         "calls": 25, "dialled": 25, "completed": 25, "lost": 0, "double": 0}
+    assert summary["seen"] == 25, "who ordered them does not see them all"
+    assert "==> signing up demo@example.com" in said and "==> making an API key" in said
     assert processes_of(copy.folder) == []
     assert "not running" in copy.dev("status", expect=1)
 
@@ -118,35 +143,86 @@ def test_what_runs_is_found_and_stopped_again(up):
     assert f"already running on port {up.port}" in up.dev("run", "--port", free_port(), expect=1)
     said = up.dev("status")
     assert f"http://127.0.0.1:{up.port}" in said and "not running" not in said
-    assert json.loads(up.dev("run", "--once", "--calls", "3").splitlines()[-1])["completed"] == 3
+    said = up.dev("run", "--once", "--calls", "3")
+    assert json.loads(said.splitlines()[-1])["completed"] == 3
+    assert "signing up" not in said and "making an API key" not in said, "account and key are there already"
     assert "stopped" in up.dev("stop")
     assert processes_of(up.folder) == []
     assert "nothing runs" in up.dev("stop")
 
 
-def test_the_call_that_it_offers_can_be_made(up):
-    offered = re.search(r"curl -K (\S+)", up.said)[0]
-    kept = up.folder / ".dev" / "demo.curl"
-    assert kept.stat().st_mode & 0o077 == 0
-    assert re.search(r"Bearer ([^\"]+)", kept.read_text())[1] not in up.said
-    assert json.loads(up.shell(offered))["status"] == "queued"
+def test_the_call_and_the_sign_in_that_it_offers_can_be_made(up):
+    call, sign_in = re.findall(r"curl -K \S+", up.said)
+    for name in ("demo.curl", "signin.curl"):
+        kept = up.folder / ".dev" / name
+        assert kept.stat().st_mode & 0o077 == 0
+        for secret in re.findall(r"Bearer ([^\"]+)|password[\\\": ]+([^\\\"]+)", kept.read_text()):
+            assert "".join(secret) not in up.said
+    assert json.loads(up.shell(call))["status"] == "queued"
+    session = json.loads(up.shell(sign_in))
+    me = requests.get(f"http://127.0.0.1:{up.port}/api/v1/auth/me", timeout=10,
+                      headers={"Authorization": f"Bearer {session['access_token']}"}).json()
+    assert (me["email"], me["status"]) == ("demo@example.com", "active")
+
+
+def test_a_key_that_was_lost_or_revoked_is_made_anew(up):
+    kept = up.folder / ".dev" / "secrets" / "demo-key"
+    up.psql("update api_keys set revoked_at = now() where name = 'demonstration'")
+    before = kept.read_text()
+    said = up.dev("run", "--once", "--calls", "1")
+    assert "==> making an API key" in said and kept.read_text() != before
+    assert kept.stat().st_mode & 0o077 == 0 and kept.read_text() not in said
 
 
 def test_the_manuals_first_call_can_be_pasted(up):
-    manual = (up.folder / "docs" / "operations.md").read_text().split("\n## The first call\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"```sh\n(.*?)```", manual, re.S)
-    assert len(blocks) == 4
-    said = up.shell("\n".join(blocks))
-    assert said.count('"status": "queued"') == 2 and "hsk_" in said
-    assert up.dev("psql", "-X", "-At", "-c", "select count(*) from webhook_secrets").endswith("1\n")
-    until = time.monotonic() + 60
-    while not up.dev("psql", "-X", "-At", "-c", "select count(*) from calls where status = 'completed'"
-                     " and to_number in ('+15550100100', '+15550100101')").endswith("2\n"):
-        assert time.monotonic() < until, "the manual's calls did not end"
-        time.sleep(0.2)
+    blocks = up.blocks("docs/operations.md", "The first call")
+    assert len(blocks) == 6
+    said = up.shell("\n".join(blocks), lambda: up.code("me@example.com"))
+    assert said.count('"status": "queued"') >= 2 and "hsk_" in said and "confirmation_sent" in said
+    assert said.count('"+15550100100"') == said.count('"+15550100101"') == 2, "ordered, and listed"
+    assert up.psql("select count(*) from webhook_secrets") == "1"
+    wait_until(lambda: up.psql("select count(*) from calls where status = 'completed'"
+                               " and to_number in ('+15550100100', '+15550100101')") == "2", what="the manual's calls")
+
+
+def test_readmes_first_call_works_as_it_is_told(up):
+    """What is said between the commands (what is the code, the token, the key) is done between them."""
+    first, call = up.blocks("README.md", "Use it")
+    api, kind, sign_up, verify, key = first.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{up.port}") \
+        .replace("\\\n", " ").replace("me@example.com", "reader@example.com").strip().split("\n")
+    assert (api[:4], kind[:5]) == ("API=", "JSON=")
+    up.psql("insert into call_templates (id, name, is_public) values ('d3300000-0000-4000-8000-0000000000f1', 'R', true)",
+            "insert into call_template_targets (template_id, provider_type, assistant, caller_number) values"
+            " ('d3300000-0000-4000-8000-0000000000f1', 'vapi', 'a', '+15550009999')")
+    said = up.shell("\n".join([
+        'field() { sed -n "s/.*\\"$1\\": *\\"\\([^\\"]*\\)\\".*/\\1/p"; }', api, kind, sign_up, "read -r CODE",
+        f"SESSION=$({verify})", "TOKEN=$(field access_token <<<$SESSION)", "ORGANIZATION=$(field organization_id <<<$SESSION)",
+        f"KEY=$({key} | field key)", "TEMPLATE=d3300000-0000-4000-8000-0000000000f1", call]),
+        lambda: up.code("reader@example.com"))
+    ordered = json.loads(said.split('"confirmation_sent"}')[1])
+    assert (ordered["status"], ordered["scheduled_time"][:16]) == ("queued", "2030-01-02T15:04")
+
+
+def test_the_manuals_commands_for_runs_can_be_pasted(up):
+    """For a dead letter: a mail of a kind that nobody knows."""
+    look, mend = up.blocks("docs/operations.md", "The pumps")
+    up.psql("select work_start('manual:1', 'mail', '{\"kind\":\"nothing\",\"to\":\"x@example.com\",\"data\":{}}')")
+    wait_until(lambda: up.psql("select state from workflow_runs where id = 'manual:1'") == "failed", what="a dead letter")
+    look = look.replace("HERE=http://127.0.0.1\n", f"HERE=http://127.0.0.1:{up.port}\n")
+    said = up.shell(look + mend.replace("the-id-of-a-run", "manual:1"))
+    assert said.count('"manual:1"') >= 4
+    wait_until(lambda: up.psql("select state from workflow_runs where id = 'manual:1'") == "canceled", what="its end")
+
+
+def test_the_manuals_sql_can_be_pasted(up):
+    blocks = up.blocks("docs/operations.md", "Accounts", "sql")
+    assert len(blocks) == 3
+    for block in blocks:
+        assert up.psql("begin", "set local role hookswitch_pump", block.replace("somebody@", "demo@"), "rollback") == ""
 
 
 def test_the_database_alone_is_started_for_as_long_as_it_is_asked(copy):
+    copy.dev("stop")
     said = copy.dev("psql", "-X", "-At", "-c", "select 6 * 7")
     assert "PostgreSQL is started for this alone" in said and "42" in said
     assert processes_of(copy.folder) == []

@@ -1,0 +1,80 @@
+"""Rules for what people read: the manuals say each thing once, and name what there is."""
+
+import fnmatch
+import re
+
+from registry import at, rule
+
+MANUAL = r"(README|CHANGELOG|docs/\w+|nginx/README)\.md"
+NAMED = re.compile(r"`((?:[\w*.-]+/)*[\w*.-]+\.(?:c|h|def|sql|py|js))`")
+
+
+def lines(tree):
+    """Name, number and text of each line of the manuals that is not inside a block."""
+    for name in tree.names(MANUAL):
+        block = False
+        for number, line in enumerate(tree.text(name).split("\n"), 1):
+            if line.lstrip().startswith("```"):
+                block = not block
+            elif not block:
+                yield name, number, line
+
+
+# What is told of: a heading, a table's row by what stands in its first column, a step by its name; else the whole line.
+TOLD = re.compile(r"#+ .+|\| `[^|]+\||\d+\. \*\*[^*]+\*\*|.{60,}")
+
+
+@rule("nothing is told twice in one section of a manual",
+      bad={"docs/a.md": "| `web/` | a request |\n| `web/` | a request, and webhooks |\n"},
+      good={"docs/a.md": "| `A` | one |\n|---|\n|---|\n## Other\n| `A` | two |\n"})
+def told_once(tree):
+    seen, section = {}, None
+    for name, number, line in lines(tree):
+        told = TOLD.match(line)
+        section = line if line.startswith("#") else section
+        if told:
+            first = seen.setdefault((name, not line.startswith("#") and section, told[0]), number)
+            if first != number:
+                yield at(name, number, f"is told in line {first} already")
+
+
+@rule("a heading of a manual has an empty line before it",
+      bad={"README.md": "One.\n## Two\n"}, good={"README.md": "# One\n\n## Two\n"})
+def headings(tree):
+    before = ("", "")
+    for name, number, line in lines(tree):
+        if line.startswith("#") and before[0] == name and before[1]:
+            yield at(name, number, "an empty line is missing before the heading")
+        before = (name, line)
+
+
+@rule("each file that a manual names is there",
+      bad={"docs/a.md": "See `common/web/gone.c`.\n"},
+      good={"docs/a.md": "`web/a.c`, `a.c`, `b_*.c`\n", "common/web/a.c": "", "common/web/b_c.c": ""})
+def files_named(tree):
+    for name, number, line in lines(tree):
+        for word in NAMED.findall(line):
+            if not any(fnmatch.fnmatch(f"/{file}", f"*/{word}") for file in tree.files):
+                yield at(name, number, f"there is no {word}")
+
+
+@rule("README and the operator's manual name each program",
+      bad={"nginx/programs": "calls 1m /api/v1/calls:api\n", "README.md": "Programs: `auth`.\n"},
+      good={"nginx/programs": "calls 1m /api/v1/calls:api\n", "README.md": "`calls`", "docs/operations.md": "`calls`"})
+def programs_named(tree):
+    for program in re.findall(r"^([a-z][\w-]*)\s", tree.text("nginx/programs"), re.M):
+        for name in ("README.md", "docs/operations.md"):
+            if f"`{program}`" not in tree.text(name):
+                yield f"{name}: nothing is said of {program}"
+
+
+@rule("README and the operator's manual name each package that the build needs",
+      bad={"dev": 'packages_run="gcc libpq-dev\n\tpostgresql"\n', "README.md": "apt install gcc\n"},
+      good={"dev": 'packages_run="gcc libpq-dev\n\tpostgresql"\n', "README.md": "gcc libpq-dev\n",
+            "docs/operations.md": "gcc\nlibpq-dev\n"})
+def packages_named(tree):
+    wanted = re.search(r'^packages_run="([^"]*?)\n\tpostgresql', tree.text("dev"), re.M)
+    for package in wanted[1].split() if wanted else []:
+        for name in ("README.md", "docs/operations.md"):
+            if package not in tree.text(name).split():
+                yield f"{name}: {package} is not among the packages"
