@@ -12,18 +12,21 @@ declare
     v_next public.workflow_runs;
     s public.workflow_steps;
     v_ours boolean := false;
+    v_first boolean := true;
     v_last boolean;
     v_answers jsonb[] := '{}';
 begin
     for i, v_last in
-        select e, lead(e ->> 'run') over w is distinct from e ->> 'run' from jsonb_array_elements(p_items) with ordinality x(e, n)
-        window w as (order by e ->> 'run', n) order by e ->> 'run', n
+        select e, (lead(e) over w) @> jsonb_build_object('run', e -> 'run', 'fence', e -> 'fence') is not true
+          from jsonb_array_elements(p_items) with ordinality x(e, n)
+        window w as (order by e ->> 'run', e -> 'fence', n) order by e ->> 'run', e -> 'fence', n
     loop
-        if r.id is distinct from i ->> 'run' then
+        if v_first then
             select * into r from public.workflow_runs x where x.id = i ->> 'run' for update;
             s := null;
             v_ours := found and r.state = 'working' and r.fence = (i ->> 'fence')::bigint;
         end if;
+        v_first := v_last;
         continue when not v_ours;
         if i ? 'step' and (i ->> 'moves')::bigint = r.moves then
             s := public.work_step_record(r, i, public.work_step_of(p_tables -> r.workflow, i));
@@ -56,13 +59,14 @@ begin
     end if;
     if n.state = 'working' and r.due_at > clock_timestamp() + make_interval(secs => p_lease / 2) then
         update public.workflow_runs x
-           set generation = n.generation, moves = n.moves, step = n.step, input = n.input, undo_to = n.undo_to, last_error = n.last_error, updated_at = now()
+           set generation = n.generation, moves = n.moves, step = n.step, input = n.input, undo_to = n.undo_to, last_error = n.last_error, rescues = 0,
+               updated_at = now()
          where x.id = n.id;
         return;
     end if;
     update public.workflow_runs x
        set generation = n.generation, moves = n.moves, step = n.step, input = n.input, undo_to = n.undo_to, last_error = n.last_error, updated_at = now(),
-           state = n.state, wait_signal = n.wait_signal, wait_step = n.wait_step,
+           rescues = 0, state = n.state, wait_signal = n.wait_signal, wait_step = n.wait_step,
            due_at = case when n.state = 'working' then clock_timestamp() + make_interval(secs => p_lease)
                          when n.state in ('ready', 'waiting') then n.due_at end,
            finished_at = case when n.state in ('done', 'failed', 'canceled') then now() end
@@ -95,7 +99,7 @@ begin
      where x.run_id = r.id and x.generation = r.generation and x.step = i ->> 'step' and x.undo = coalesce((i ->> 'undo')::boolean, false);
     v_new := not found;
     if v_new then
-        s := row(r.id, r.generation, i ->> 'step', coalesce((i ->> 'undo')::boolean, false), 'retry', 1, 0, 0, 0, 0, false, null, null, null, null,
+        s := row(r.id, r.generation, i ->> 'step', coalesce((i ->> 'undo')::boolean, false), 'retry', 1, 0, 0, 0, 0, false, false, null, null, null, null,
                  null, null, null, clock_timestamp(), null)::public.workflow_steps;
     elsif s.state in ('done', 'failed') then
         return s;
@@ -105,6 +109,7 @@ begin
         s.tries := s.tries + 1;
     end if;
     s.looks := s.looks + coalesce((i ->> 'looked')::integer, 0);
+    s.unsure := s.unsure or s.state = 'unknown' or (s.state = 'sent' and s.fence is distinct from r.fence);
     s.reason := i ->> 'reason';
     s.fence := null;
     s.due_at := null;
@@ -112,10 +117,13 @@ begin
         s := public.work_step_apply(r, s, i, d);
     elsif v_verdict = 'failed' then
         s.state := 'failed';
+        s.unsure := s.unsure and not i ? 'looked';
     elsif v_verdict = 'absent' then
         s := public.work_step_absent(s, i, d);
     else
-        s.state := v_verdict; -- retry, unknown
+        -- What was certainly not done this time may have been done by what was sent before.
+        s.state := case when s.unsure then 'unknown' else v_verdict end; -- retry, unknown
+        s.first_sent_at := case when s.state = 'unknown' then s.first_sent_at end;
         s.look_first := s.look_first or coalesce((i ->> 'stored')::boolean, false);
         s := public.work_step_wait(s, i, d);
     end if;
@@ -133,6 +141,7 @@ create or replace function public.work_step_absent(s public.workflow_steps, i js
 begin
     s.state := 'retry';
     s.look_first := false;
+    s.unsure := false;
     if (i ->> 'suffix')::boolean then
         s.suffix := s.suffix + 1;
     end if;
@@ -212,7 +221,7 @@ begin
     end if;
     update public.workflow_steps x
        set state = s.state, attempts = s.attempts, tries = s.tries, looks = s.looks, suffix = s.suffix, look_first = s.look_first,
-           fence = s.fence, due_at = s.due_at, first_sent_at = s.first_sent_at, result = s.result, directive = s.directive,
+           unsure = s.unsure, fence = s.fence, due_at = s.due_at, first_sent_at = s.first_sent_at, result = s.result, directive = s.directive,
            reason = s.reason, finished_at = s.finished_at
      where x.run_id = s.run_id and x.generation = s.generation and x.step = s.step and x.undo = s.undo;
 end
@@ -319,7 +328,7 @@ create or replace function public.work_advance_undo(r public.workflow_runs, i js
     returns public.workflow_runs language plpgsql stable as $$
 begin
     if i ->> 'verdict' = 'undone' then
-        r.state := r.undo_to;
+        r.state := case when r.cancel_requested then 'canceled' else r.undo_to end;
         return r;
     elsif p_failed is not null then
         r.state := 'failed';
@@ -371,7 +380,7 @@ create or replace function public.work_visit(r public.workflow_runs, p_group jso
     language plpgsql as $$
 begin
     update public.workflow_steps s
-       set state = 'retry', visit = s.visit + 1, tries = 0, looks = 0, suffix = 0, look_first = false, first_sent_at = null, sent_at = null,
+       set state = 'retry', visit = s.visit + 1, tries = 0, looks = 0, suffix = 0, look_first = false, unsure = false, first_sent_at = null, sent_at = null,
            result = null, directive = null, due_at = null, started_at = now(), finished_at = null
      where s.run_id = r.id and s.generation = r.generation and not s.undo and p_group ? s.step and s.state = 'done';
 end
