@@ -49,8 +49,9 @@ comment on column public.workflow_runs.undo_to is 'Set while steps are being und
 
 -- The one index of the claim.  What is due in ten years, or waits for a signal, lies behind what is due now and costs nothing.
 create index workflow_runs_due_idx on public.workflow_runs (workflow, due_at) where due_at is not null;
-create index workflow_runs_created_idx on public.workflow_runs (created_at, id);
-create index workflow_runs_failed_idx on public.workflow_runs (created_at, id) where state = 'failed';
+-- Without the id: while the table is empty these would seem as good for finding one run as its key, in plans that are kept.
+create index workflow_runs_created_idx on public.workflow_runs (created_at);
+create index workflow_runs_failed_idx on public.workflow_runs (created_at) where state = 'failed';
 create index workflow_runs_finished_idx on public.workflow_runs (finished_at) where state in ('done', 'canceled');
 create index workflow_runs_rescued_idx on public.workflow_runs (due_at) where rescues >= 3 and due_at is not null;
 create index workflow_runs_waiting_idx on public.workflow_runs (workflow) where state = 'waiting' and due_at is null;

@@ -84,5 +84,28 @@ select is(tests.work_say('f4', '{"step":"a","undo":true,"verdict":"failed","sql"
 select ok(public.work_cancel('f4'), 'can be given up once more');
 select is(((tests.work_run('f4')).state, (tests.work_row('f4', 'a', true)).state)::text, '(ready,retry)', 'and is tried once more');
 
+-- ---- plans -------------------------------------------------------------------------------------
+
+-- As the engine's connections plan, and keep: for a table that was empty then, and is not now.
+delete from public.workflow_runs;
+analyze public.workflow_runs;
+create function tests.work_plan(p_query text) returns text language plpgsql as $$
+declare
+    v_line text;
+    v_indexes text[] := '{}';
+begin
+    for v_line in execute 'explain (costs off) ' || p_query loop
+        v_indexes := v_indexes || coalesce(substring(v_line from 'Index (?:Only )?Scan (?:using|on) (\w+)'), substring(v_line from 'Seq Scan'));
+    end loop;
+    return array_to_string(v_indexes, ',');
+end
+$$;
+set local enable_seqscan = off;
+select is(tests.work_plan($$select from public.workflow_runs x where x.id = 'a'$$), 'workflow_runs_pkey', 'a run is found by its key');
+select is(tests.work_plan($$select from public.workflow_runs x where x.id = any ('{a,b}')$$), 'workflow_runs_pkey', 'and so are several');
+select is(tests.work_plan($$select from public.workflow_runs x where x.rescues >= 3 and x.due_at <= statement_timestamp()
+                             and array_position('{a,b}', x.workflow) is not null order by x.due_at limit 1$$), 'workflow_runs_rescued_idx',
+          'who was left often is found among its like');
+
 select * from finish();
 rollback;
