@@ -56,7 +56,7 @@ begin
 end $$;
 create function public.trial_bare(p_run jsonb) returns jsonb language plpgsql as $$
 begin
-    perform public.trial_mark(p_run, 'done');
+    perform public.trial_mark(p_run, 'done'), pg_sleep((p_run -> 'input' ->> 'slow')::float);
     return p_run -> 'input' -> (p_run ->> 'step');
 end $$;
 alter table public.trial_marks owner to hookswitch_pump;

@@ -131,10 +131,12 @@ class Provider:
     def _keyed(self, run, step, key, fault):
         """A key that was seen gets the first answer again, be it a failure."""
         assert key and key.isascii() and len(key) <= 255
+        if fault == "429":
+            return 429, {}
         if key in self.keys:
             return None if fault and fault.startswith("lost") else self.keys[key]
-        if fault in ("lost_before", "429"):
-            return (429, {}) if fault == "429" else None
+        if fault == "lost_before":
+            return None
         if fault == "stored_500":
             self.keys[key] = (500, {"error": "stored"})
             return self.keys[key]

@@ -182,6 +182,9 @@ round_upkeep(struct work *w, struct plan *p, int64_t now)
 		if (n == 0)
 			n = work_prune(w);
 		work_count(w);
+		/* Runs may end faster than so many in so long a time. */
+		if (n >= WORK_PRUNE_MAX)
+			p->upkeep_at = now;
 	}
 	if (n != -1 && now >= p->schedules_at) {
 		p->schedules_at = now + SCHEDULES_MS;

@@ -14,6 +14,7 @@ enum {
 	WORK_LIVE_MAX = 256, /* requests under way at once */
 	WORK_HELD_MAX = 600, /* runs held at once */
 	WORK_JSON_MAX = 64 * 1024 * 1024,
+	WORK_PRUNE_MAX = 900, /* so many old runs gone at once: there are more */
 	WORK_KEY_HOURS = 23 /* providers keep a key for a day: after this time it is not trusted */
 };
 
@@ -43,6 +44,7 @@ struct work {
 	struct item **items_end;
 	struct mem *turn; /* memory of the turn */
 	bool stopping;    /* nothing new is begun */
+	int refused;      /* times in a row that the database did not take the results */
 };
 
 /* A run that is held, as one row told it: with the next row it is held anew.  Its memory holds all
@@ -55,10 +57,11 @@ struct run {
 	const char *id;
 	int64_t fence, moves;
 	const struct json *row;
-	int live;  /* tasks that are intended or asked for */
-	int items; /* results that are not recorded yet */
-	bool todo; /* to be planned */
-	bool over; /* to be let go, once nothing of it is under way */
+	int live;     /* tasks that are intended or asked for */
+	int items;    /* results that are not recorded yet */
+	bool todo;    /* to be planned */
+	bool over;    /* to be let go, once nothing of it is under way */
+	bool suspect; /* those who had it before have not come back */
 };
 
 /* One step that is asked for, or looked up. */

@@ -12,8 +12,10 @@
 
 enum { RUN_MEM_MAX = 32 * 1024 * 1024 };
 
-static const struct db_stmt claim_stmt = { "work_claim",
-	"select public.work_claim($1::text[], $2::int, $3::text, $4::double precision)" };
+static const struct db_stmt claim_stmt = {
+	"work_claim",
+	"select public.work_claim($1::text[], $2::int, $3::text, $4::double precision, $5::boolean)"
+};
 static const struct db_stmt renew_stmt = { "work_renew",
 	"select array_to_json(public.work_renew($1::text[], $2::bigint[], $3::double precision))" };
 
@@ -29,6 +31,7 @@ run_fill(struct work *w, struct run *r, const struct json *row)
 	r->id = json_str(r->row, "id");
 	r->fence = json_int(r->row, "fence", 0);
 	r->moves = json_int(r->row, "moves", 0);
+	r->suspect = json_bool(r->row, "suspect", false);
 	r->todo = true;
 	name = json_str(r->row, "workflow");
 	for (; name && r->at < w->nworkflows; r->at++) {
@@ -79,6 +82,31 @@ run_sweep(struct work *w)
 
 /* ---- claiming --------------------------------------------------------------- */
 
+/* Who was held up for longer than a lease may get a run that it still holds: what it held goes no
+ * further. */
+static void
+run_again(struct work *w, const char *id)
+{
+	struct run *r;
+
+	for (r = w->runs; r; r = r->next) {
+		if (id && strcmp(r->id, id) == 0) {
+			r->todo = false;
+			r->over = true;
+		}
+	}
+}
+
+static bool
+holds_suspect(const struct work *w)
+{
+	const struct run *r;
+
+	for (r = w->runs; r && !r->suspect; r = r->next)
+		;
+	return r != NULL;
+}
+
 static void
 after_claim_sent(void)
 {
@@ -102,15 +130,19 @@ run_claim(struct work *w)
 	crash_point(work_claim_before);
 	claim = work_json(w, &claim_stmt,
 	    (const struct span[]){ span_of(w->names), span_of(limit), span_of(w->worker),
-		work_lease(w) },
-	    4, after_claim_sent);
+		work_lease(w), span_of(holds_suspect(w) ? "false" : "true") },
+	    5, after_claim_sent);
 	if (!claim)
 		return -1;
 	rows = json_get(claim, "runs");
 	if (json_len(rows) > 0)
 		crash_point(work_claimed);
-	for (i = 0; i < json_len(rows); i++)
+	for (i = 0; i < json_len(rows); i++) {
+		if (json_int(json_at(rows, i), "fence", 0) > 1)
+			run_again(w, json_str(json_at(rows, i), "id"));
 		run_hold(w, json_at(rows, i));
+	}
+	w->counts.dead += json_int(claim, "dead", 0);
 	w->counts.claimed += (int64_t)json_len(rows);
 	w->counts.rescued += json_int(claim, "rescued", 0);
 	return (int)json_len(rows);

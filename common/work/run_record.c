@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { REFUSED_MAX = 3 };
+
 static const struct db_stmt record_stmt = { "work_record",
 	"select public.work_record($1::jsonb, $2::jsonb, $3::double precision, $4::boolean)" };
 
@@ -208,7 +210,16 @@ record_singly(struct work *w)
 	}
 }
 
-/* While the database does not answer at all, results are kept for the next round. */
+/* While the database does not answer, results are kept for the next round.  If it answers, but not
+ * to these: perhaps one of them holds up all others. */
+static bool
+is_away(struct work *w)
+{
+	if (w->c.failure.status != 503)
+		return false;
+	return ++w->refused < REFUSED_MAX || work_due(w) == -1;
+}
+
 void
 items_record(struct work *w)
 {
@@ -220,11 +231,12 @@ items_record(struct work *w)
 	answers = record_some(w, w->items, NULL);
 	if (answers)
 		records_told(w, w->items, NULL, answers);
-	else if (w->c.failure.status == 503)
+	else if (is_away(w))
 		return;
 	else
 		record_singly(w);
 	crash_point(work_recorded);
 	w->items = NULL;
 	w->items_end = &w->items;
+	w->refused = 0;
 }

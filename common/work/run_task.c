@@ -137,7 +137,8 @@ intents_write(struct work *w, const struct task *first)
 		text_json(&t, k->name);
 		text_puts(&t, ",\"prepare\":");
 		text_json(&t, k->step->prepare);
-		text_putc(&t, '}');
+		/* Nobody could say what was done before: it is sent again only by order. */
+		text_puts(&t, k->step->takes_key || k->step->look_ask ? "}" : ",\"blind\":true}");
 	}
 	text_putc(&t, ']');
 	if (!text_ok(&t))

@@ -64,7 +64,7 @@ declare
     r public.workflow_runs;
 begin
     select * into r from public.workflow_runs x where x.id = p_id for update;
-    if not found or r.state in ('done', 'canceled') or r.cancel_requested then
+    if not found or r.state in ('done', 'canceled') or (r.cancel_requested and r.state <> 'failed') then
         return false;
     end if;
     if r.state = 'working' then
@@ -82,7 +82,7 @@ begin
     update public.workflow_steps s set state = 'retry', tries = 0, finished_at = null
      where s.run_id = p_id and s.generation = r.generation and s.undo and s.state = 'failed';
     update public.workflow_runs x
-       set state = 'ready', cancel_requested = true, undo_to = 'canceled', due_at = clock_timestamp(), finished_at = null,
+       set state = 'ready', cancel_requested = true, rescues = 0, undo_to = 'canceled', due_at = clock_timestamp(), finished_at = null,
            wait_signal = null, wait_step = null, updated_at = now()
      where x.id = p_id;
     return true;
@@ -102,12 +102,12 @@ begin
     end if;
     -- What may have been done is not simply done again: it is looked up first.  What was answered is only applied again.
     update public.workflow_steps s
-       set state = case when s.result is not null then 'answered' when s.reason = 'outcome_unknown' then 'unknown' else 'retry' end,
+       set state = case when s.result is not null then 'answered' when s.unsure or s.reason = 'outcome_unknown' then 'unknown' else 'retry' end,
            tries = 0, looks = 0, due_at = null, started_at = now(), finished_at = null
      where s.run_id = p_id and s.generation = r.generation and s.state = 'failed' and s.undo = (r.undo_to is not null);
     v_failed := found;
     update public.workflow_runs x
-       set state = 'ready', due_at = clock_timestamp(), finished_at = null, updated_at = now(),
+       set state = 'ready', due_at = clock_timestamp(), finished_at = null, rescues = 0, updated_at = now(),
            generation = x.generation + case when x.undo_to is not null and not v_failed then 1 else 0 end,
            step = case when x.undo_to is not null and not v_failed then null else x.step end,
            undo_to = case when x.undo_to is not null and not v_failed then null else x.undo_to end

@@ -1,4 +1,7 @@
 -- 82_work_claim.sql - what the engine takes: runs that are due, the intent before the first byte, and leases while it works.
+--
+-- The inner functions of 82_work_*.sql set no search_path of their own: it would be set once for each step.  That is safe: none of them
+-- is security definer, only hookswitch_pump may call them, and their callers, which are, have set it to '' for all that they call.
 
 -- The idempotency key of a step: the same for each repetition, another one for each generation, each visit, and after a stored failure.
 create or replace function public.work_key(p_run text, s public.workflow_steps) returns text
@@ -42,7 +45,7 @@ begin
     -- Of a step that is done its name is enough.
     select jsonb_agg(case when s.state = 'done' then jsonb_build_object('step', s.step, 'undo', s.undo, 'state', s.state)
                else jsonb_build_object('step', s.step, 'undo', s.undo, 'state', s.state, 'attempts', s.attempts, 'tries', s.tries,
-               'look_first', s.look_first, 'unsure', s.state = 'failed' and s.reason = 'outcome_unknown', 'key', public.work_key(r.id, s),
+               'look_first', s.look_first, 'unsure', s.state = 'failed' and (s.unsure or s.reason = 'outcome_unknown'), 'key', public.work_key(r.id, s),
                'sent_ms', (extract(epoch from clock_timestamp() - s.sent_at) * 1000)::bigint,
                'key_s', extract(epoch from clock_timestamp() - s.first_sent_at)::bigint,
                'due_ms', (extract(epoch from s.due_at - clock_timestamp()) * 1000)::bigint) end),
@@ -51,50 +54,80 @@ begin
       from public.workflow_steps s where s.run_id = r.id and s.generation = r.generation;
     return jsonb_build_object('id', r.id, 'workflow', r.workflow, 'organization_id', r.organization_id, 'fence', r.fence, 'moves', r.moves,
         'generation', r.generation, 'slot', r.slot, 'input', r.input, 'step', r.step, 'undo_to', r.undo_to,
-        'cancel', r.cancel_requested, 'steps', coalesce(v_steps, '[]'), 'results', coalesce(v_results, '{}'));
+        'cancel', r.cancel_requested, 'suspect', r.rescues >= 3, 'steps', coalesce(v_steps, '[]'), 'results', coalesce(v_results, '{}'));
 end
 $$;
 
 -- Leases runs that are due, those included whose lease ran out or whose time to wait is over.  Only of these workflows; the one whose
--- oldest run waits longest comes first.  Answers their rows.
-create or replace function public.work_claim(p_workflows text[], p_limit integer, p_worker text, p_lease double precision) returns jsonb
+-- oldest run waits longest comes first.  A run whose lease ran out three times in a row may be what ended those who had it: it is taken
+-- by itself, where p_suspects allows it, and after ten times it is a dead letter.  Answers their rows.
+create or replace function public.work_claim(p_workflows text[], p_limit integer, p_worker text, p_lease double precision,
+                                             p_suspects boolean) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
     v_workflow text;
-    v_ids text[];
+    v_ids text[] := '{}';
     v_part text[];
+    v_dead integer := 0;
     v_rescued integer := 0;
     v_rows jsonb;
 begin
-    v_ids := '{}';
+    if p_suspects then
+        v_ids := array(select x.id from public.workflow_runs x
+                        where x.rescues >= 3 and x.due_at <= statement_timestamp()
+                          -- Said so that the index of the few is taken, and not the one of all that is due.
+                          and array_position(p_workflows, x.workflow) is not null
+                        order by x.due_at limit 1 for update skip locked);
+        update public.workflow_runs x
+           set state = 'failed', last_error = 'rescued_too_often', due_at = null, finished_at = now(), updated_at = now()
+         where x.id = any (v_ids) and x.state = 'working' and x.rescues >= 10;
+        get diagnostics v_dead = row_count;
+        v_ids := case when v_dead = 0 then v_ids else '{}' end;
+        v_rescued := public.work_take(v_ids, p_worker, p_lease);
+    end if;
     for v_workflow in
         select w.name from unnest(p_workflows) w(name)
          cross join lateral (select x.due_at from public.workflow_runs x
                               where x.workflow = w.name and x.due_at <= statement_timestamp() order by x.due_at limit 1) o
+         where v_ids = '{}'
          order by o.due_at
     loop
         exit when cardinality(v_ids) >= p_limit;
-        with picked as (
-            select x.id, x.state from public.workflow_runs x
-             where x.workflow = v_workflow and x.due_at <= statement_timestamp()
-             order by x.due_at limit p_limit - cardinality(v_ids) for update skip locked),
-        late as (
-            -- Nobody told it in time what it waited for.
-            update public.workflow_steps s set result = coalesce(s.result, '{}') || '{"timed_out":true}'
-              from public.workflow_runs x join picked p on p.id = x.id and p.state = 'waiting'
-             where s.run_id = x.id and s.generation = x.generation and s.step = x.wait_step and not s.undo),
-        taken as (
-            update public.workflow_runs x
-               set state = 'working', fence = x.fence + 1, worker = p_worker, wait_signal = null, wait_step = null, updated_at = now(),
-                   due_at = clock_timestamp() + make_interval(secs => p_lease)
-              from picked p where x.id = p.id
-            returning x.id, p.state)
-        select coalesce(array_agg(t.id), '{}'), v_rescued + count(*) filter (where t.state = 'working')
-          into v_part, v_rescued from taken t;
+        v_part := array(select x.id from public.workflow_runs x
+                         where x.workflow = v_workflow and x.due_at <= statement_timestamp() and x.rescues < 3
+                         order by x.due_at limit p_limit - cardinality(v_ids) for update skip locked);
+        v_rescued := v_rescued + public.work_take(v_part, p_worker, p_lease);
         v_ids := v_ids || v_part;
     end loop;
     select coalesce(jsonb_agg(public.work_row(x)), '[]') into v_rows from public.workflow_runs x where x.id = any (v_ids);
-    return jsonb_build_object('runs', v_rows, 'rescued', v_rescued);
+    return jsonb_build_object('runs', v_rows, 'rescued', v_rescued, 'dead', v_dead);
+end
+$$;
+
+-- Leases these runs, whose rows are locked.  Answers how many of them had been left by somebody.
+create or replace function public.work_take(p_ids text[], p_worker text, p_lease double precision) returns integer
+    language plpgsql as $$
+declare
+    v_rescued integer;
+    v_waiting text[];
+begin
+    if p_ids = '{}' then
+        return 0;
+    end if;
+    select count(*) filter (where x.state = 'working'), array_agg(x.id) filter (where x.state = 'waiting') into v_rescued, v_waiting
+      from public.workflow_runs x where x.id = any (p_ids);
+    if v_waiting is not null then
+        -- Nobody told it in time what it waited for.
+        update public.workflow_steps s set result = coalesce(s.result, '{}') || '{"timed_out":true}'
+          from public.workflow_runs x
+         where x.id = any (v_waiting) and s.run_id = any (v_waiting)
+           and s.run_id = x.id and s.generation = x.generation and s.step = x.wait_step and not s.undo;
+    end if;
+    update public.workflow_runs x
+       set state = 'working', fence = x.fence + 1, worker = p_worker, wait_signal = null, wait_step = null, updated_at = now(),
+           rescues = x.rescues + (x.state = 'working')::integer, due_at = clock_timestamp() + make_interval(secs => p_lease)
+     where x.id = any (p_ids);
+    return v_rescued;
 end
 $$;
 
@@ -128,7 +161,7 @@ begin
 end
 $$;
 
--- The intent, before the first byte: p_items is an array of {run, fence, step, undo, prepare}.  Answers for each that is still ours
+-- The intent, before the first byte: p_items is an array of {run, fence, step, undo, prepare, blind}.  Answers for each that is still ours
 -- {run, step, undo, key, attempt, prepared}; with "verdict" and perhaps "directive" or "reason" where nothing is to be sent.
 create or replace function public.work_intent(p_items jsonb, p_lease double precision) returns jsonb
     language plpgsql security definer set search_path = '' as $$
@@ -187,6 +220,8 @@ begin
     values (r.id, r.generation, s.step, v_undo, 'sent', 1, 1, r.fence, clock_timestamp(), clock_timestamp(), null)
     on conflict (run_id, generation, step, undo) do update
        set state = 'sent', attempts = workflow_steps.attempts + 1, tries = workflow_steps.tries + 1, fence = excluded.fence,
+           unsure = not i ? 'blind' and (workflow_steps.unsure or workflow_steps.state = 'unknown'
+               or (workflow_steps.state = 'sent' and workflow_steps.fence is distinct from excluded.fence)),
            first_sent_at = coalesce(workflow_steps.first_sent_at, excluded.first_sent_at), sent_at = excluded.sent_at, due_at = null;
     return v_answer || jsonb_build_object('key', public.work_key(r.id, s), 'attempt', s.attempts, 'prepared', v_directive -> 'prepared');
 end

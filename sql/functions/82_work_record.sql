@@ -12,30 +12,45 @@ declare
     v_next public.workflow_runs;
     s public.workflow_steps;
     v_ours boolean := false;
+    v_first boolean := true;
     v_last boolean;
-    v_answers jsonb[] := '{}';
+    v_nexts public.workflow_runs[] := '{}';
+    v_kept public.workflow_runs[] := '{}';
+    v_steps public.workflow_steps[] := '{}';
 begin
     for i, v_last in
-        select e, lead(e ->> 'run') over w is distinct from e ->> 'run' from jsonb_array_elements(p_items) with ordinality x(e, n)
-        window w as (order by e ->> 'run', n) order by e ->> 'run', n
+        select e, (lead(e) over w) @> jsonb_build_object('run', e -> 'run', 'fence', e -> 'fence') is not true
+          from jsonb_array_elements(p_items) with ordinality x(e, n)
+        window w as (order by e ->> 'run', e -> 'fence', n) order by e ->> 'run', e -> 'fence', n
     loop
-        if r.id is distinct from i ->> 'run' then
+        if v_first then
             select * into r from public.workflow_runs x where x.id = i ->> 'run' for update;
             s := null;
             v_ours := found and r.state = 'working' and r.fence = (i ->> 'fence')::bigint;
         end if;
+        v_first := v_last;
         continue when not v_ours;
         if i ? 'step' and (i ->> 'moves')::bigint = r.moves then
             s := public.work_step_record(r, i, public.work_step_of(p_tables -> r.workflow, i));
+            if v_last and s.directive is null and public.work_is_plain(r, s, p_tables -> r.workflow) then
+                v_steps := v_steps || s; -- nobody reads it before the end
+            else
+                perform public.work_steps_keep(array[s]);
+            end if;
         end if;
         continue when not v_last;
         v_next := public.work_advance(r, s, i, p_tables -> r.workflow, p_go_on);
-        perform public.work_keep(r, v_next, p_lease);
-        v_answers := v_answers || jsonb_build_object('id', r.id,
-            'state', v_next.state,
-            'row', case when v_next.state = 'working' and v_next.worker is not null then public.work_row(v_next) end);
+        v_nexts := v_nexts || v_next;
+        if v_next.state = 'working' and v_next.worker is not null and r.due_at > clock_timestamp() + make_interval(secs => p_lease / 2) then
+            v_kept := v_kept || v_next;
+        else
+            perform public.work_keep(v_next, p_lease);
+        end if;
     end loop;
-    return to_jsonb(v_answers);
+    perform public.work_steps_keep(v_steps), public.work_runs_keep(v_kept);
+    return (select coalesce(jsonb_agg(jsonb_build_object('id', n.id, 'state', n.state,
+                'row', case when n.state = 'working' and n.worker is not null then public.work_row(n) end)), '[]')
+              from unnest(v_nexts) n);
 end
 $$;
 
@@ -44,29 +59,6 @@ create or replace function public.work_step_of(p_table jsonb, i jsonb) returns j
     language plpgsql immutable as $$
 begin
     return p_table -> case when (i ->> 'undo')::boolean then 'undo' else 'steps' end -> (i ->> 'step');
-end
-$$;
-
--- Writes the run as it is now, with the lease where it goes on.  A lease that lasts long enough is left: an index less to write.
-create or replace function public.work_keep(r public.workflow_runs, n public.workflow_runs, p_lease double precision) returns void
-    language plpgsql as $$
-begin
-    if n.state = 'working' and n.worker is null then
-        return; -- steps of it are under way
-    end if;
-    if n.state = 'working' and r.due_at > clock_timestamp() + make_interval(secs => p_lease / 2) then
-        update public.workflow_runs x
-           set generation = n.generation, moves = n.moves, step = n.step, input = n.input, undo_to = n.undo_to, last_error = n.last_error, updated_at = now()
-         where x.id = n.id;
-        return;
-    end if;
-    update public.workflow_runs x
-       set generation = n.generation, moves = n.moves, step = n.step, input = n.input, undo_to = n.undo_to, last_error = n.last_error, updated_at = now(),
-           state = n.state, wait_signal = n.wait_signal, wait_step = n.wait_step,
-           due_at = case when n.state = 'working' then clock_timestamp() + make_interval(secs => p_lease)
-                         when n.state in ('ready', 'waiting') then n.due_at end,
-           finished_at = case when n.state in ('done', 'failed', 'canceled') then now() end
-     where x.id = n.id;
 end
 $$;
 
@@ -88,14 +80,12 @@ create or replace function public.work_step_record(r public.workflow_runs, i jso
     language plpgsql as $$
 declare
     s public.workflow_steps;
-    v_new boolean;
     v_verdict text := i ->> 'verdict';
 begin
     select * into s from public.workflow_steps x
      where x.run_id = r.id and x.generation = r.generation and x.step = i ->> 'step' and x.undo = coalesce((i ->> 'undo')::boolean, false);
-    v_new := not found;
-    if v_new then
-        s := row(r.id, r.generation, i ->> 'step', coalesce((i ->> 'undo')::boolean, false), 'retry', 1, 0, 0, 0, 0, false, null, null, null, null,
+    if not found then
+        s := row(r.id, r.generation, i ->> 'step', coalesce((i ->> 'undo')::boolean, false), 'retry', 1, 0, 0, 0, 0, false, false, null, null, null, null,
                  null, null, null, clock_timestamp(), null)::public.workflow_steps;
     elsif s.state in ('done', 'failed') then
         return s;
@@ -105,6 +95,7 @@ begin
         s.tries := s.tries + 1;
     end if;
     s.looks := s.looks + coalesce((i ->> 'looked')::integer, 0);
+    s.unsure := s.unsure or s.state = 'unknown' or (s.state = 'sent' and s.fence is distinct from r.fence);
     s.reason := i ->> 'reason';
     s.fence := null;
     s.due_at := null;
@@ -112,17 +103,19 @@ begin
         s := public.work_step_apply(r, s, i, d);
     elsif v_verdict = 'failed' then
         s.state := 'failed';
+        s.unsure := s.unsure and not i ? 'looked';
     elsif v_verdict = 'absent' then
         s := public.work_step_absent(s, i, d);
     else
-        s.state := v_verdict; -- retry, unknown
+        -- What was certainly not done this time may have been done by what was sent before.
+        s.state := case when s.unsure then 'unknown' else v_verdict end; -- retry, unknown
+        s.first_sent_at := case when s.state = 'unknown' then s.first_sent_at end;
         s.look_first := s.look_first or coalesce((i ->> 'stored')::boolean, false);
         s := public.work_step_wait(s, i, d);
     end if;
     if s.state in ('done', 'failed') then
         s.finished_at := clock_timestamp();
     end if;
-    perform public.work_step_keep(s, v_new);
     return s;
 end
 $$;
@@ -133,6 +126,7 @@ create or replace function public.work_step_absent(s public.workflow_steps, i js
 begin
     s.state := 'retry';
     s.look_first := false;
+    s.unsure := false;
     if (i ->> 'suffix')::boolean then
         s.suffix := s.suffix + 1;
     end if;
@@ -203,22 +197,16 @@ begin
 end
 $$;
 
-create or replace function public.work_step_keep(s public.workflow_steps, p_new boolean) returns void
-    language plpgsql as $$
+-- ---- the run --------------------------------------------------------------------
+
+-- The common case: one step, the one that the run is at, and it is done.  What becomes of the run then hangs on no other step.
+create or replace function public.work_is_plain(r public.workflow_runs, s public.workflow_steps, p_table jsonb) returns boolean
+    language plpgsql immutable as $$
 begin
-    if p_new then
-        insert into public.workflow_steps values (s.*);
-        return;
-    end if;
-    update public.workflow_steps x
-       set state = s.state, attempts = s.attempts, tries = s.tries, looks = s.looks, suffix = s.suffix, look_first = s.look_first,
-           fence = s.fence, due_at = s.due_at, first_sent_at = s.first_sent_at, result = s.result, directive = s.directive,
-           reason = s.reason, finished_at = s.finished_at
-     where x.run_id = s.run_id and x.generation = s.generation and x.step = s.step and x.undo = s.undo;
+    return coalesce(r.undo_to is null and not r.cancel_requested and s.state = 'done' and s.step = coalesce(r.step, p_table ->> 'first')
+                    and not (p_table -> 'steps' -> s.step ->> 'parallel')::boolean, false);
 end
 $$;
-
--- ---- the run --------------------------------------------------------------------
 
 -- Where the run stands after that; s: the step that was recorded, if any.  worker null with state working: steps of it are still under way.
 create or replace function public.work_advance(r public.workflow_runs, s public.workflow_steps, i jsonb, p_table jsonb, p_go_on boolean)
@@ -231,8 +219,7 @@ begin
         -- A step that this program does not know: perhaps another one does.
         r.last_error := 'unknown_step';
         return public.work_later(r, clock_timestamp() + interval '1 minute', false);
-    elsif r.undo_to is null and not r.cancel_requested and s.state = 'done' and s.step = v_step and not (d ->> 'parallel')::boolean then
-        -- The common case: one step, and it is done.
+    elsif public.work_is_plain(r, s, p_table) then
         r.last_error := null;
         return public.work_next(r, v_step, s, d, p_table, p_go_on);
     end if;
@@ -319,7 +306,7 @@ create or replace function public.work_advance_undo(r public.workflow_runs, i js
     returns public.workflow_runs language plpgsql stable as $$
 begin
     if i ->> 'verdict' = 'undone' then
-        r.state := r.undo_to;
+        r.state := case when r.cancel_requested then 'canceled' else r.undo_to end;
         return r;
     elsif p_failed is not null then
         r.state := 'failed';
@@ -371,7 +358,7 @@ create or replace function public.work_visit(r public.workflow_runs, p_group jso
     language plpgsql as $$
 begin
     update public.workflow_steps s
-       set state = 'retry', visit = s.visit + 1, tries = 0, looks = 0, suffix = 0, look_first = false, first_sent_at = null, sent_at = null,
+       set state = 'retry', visit = s.visit + 1, tries = 0, looks = 0, suffix = 0, look_first = false, unsure = false, first_sent_at = null, sent_at = null,
            result = null, directive = null, due_at = null, started_at = now(), finished_at = null
      where s.run_id = r.id and s.generation = r.generation and not s.undo and p_group ? s.step and s.state = 'done';
 end

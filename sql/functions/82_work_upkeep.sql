@@ -1,13 +1,16 @@
 -- 82_work_upkeep.sql - what the engine does beside steps: which workflows there are, what is started by the clock, pruning, figures.
 
--- A program says which workflows it knows: [{name, steps, doc}].  Written at most once a minute unless something changed.
+-- A program says which workflows it knows: [{name, steps, doc}].  Written at most once a minute unless something changed.  A schedule that
+-- was written in the future was written by a clock that has been set back since: its next slot is reckoned anew, else it would be silent
+-- until then.  A slot that was there already stays once.
 create or replace function public.work_known(p_workflows jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
 begin
     insert into public.workflows (name, steps, doc)
     select w ->> 'name', array(select jsonb_array_elements_text(w -> 'steps')), w ->> 'doc' from jsonb_array_elements(p_workflows) w order by 1
     on conflict (name) do update set steps = excluded.steps, doc = excluded.doc, seen_at = now()
-     where workflows.seen_at < now() - interval '1 minute' or (workflows.steps, workflows.doc) is distinct from (excluded.steps, excluded.doc);
+     where workflows.seen_at not between now() - interval '1 minute' and now() or (workflows.steps, workflows.doc) is distinct from (excluded.steps, excluded.doc);
+    update public.workflow_schedules s set next_at = null, updated_at = now() where s.updated_at > now() + interval '1 minute';
 end
 $$;
 
@@ -61,7 +64,8 @@ begin
         return 0;
     end if;
     insert into public.workflow_runs (id, workflow, organization_id, input, slot, due_at)
-    select s.id || ':' || public.work_slot(t.slot), s.workflow, s.organization_id, s.input, t.slot, clock_timestamp()
+    select s.id || ':' || public.work_slot(t.slot), s.workflow, s.organization_id,
+           s.input || jsonb_build_object('slot', public.work_slot(t.slot)), t.slot, clock_timestamp()
       from (select timestamptz 'epoch' + u * interval '1 second' as slot from unnest(p_slots) u) t
     on conflict (id) do nothing;
     get diagnostics v_started = row_count;
@@ -78,10 +82,17 @@ declare
     v_pruned integer;
 begin
     delete from public.workflow_runs r using (
-        select x.id from public.workflow_runs x
-         where x.finished_at < now() - make_interval(days => p_keep_days)
-           and (x.state <> 'failed' or x.finished_at < now() - make_interval(days => p_keep_days * 10))
-         order by x.finished_at limit 1000 for update skip locked) d
+        select a.id from (
+            select x.id from public.workflow_runs x
+             where x.state in ('done', 'canceled') and x.finished_at < now() - make_interval(days => p_keep_days)
+             order by x.finished_at limit 900 for update skip locked) a
+        union all
+        -- Nothing is over before it is made: so an index of one serves the other.
+        select b.id from (
+            select x.id from public.workflow_runs x
+             where x.state = 'failed' and x.created_at < now() - make_interval(days => p_keep_days * 10)
+               and x.finished_at < now() - make_interval(days => p_keep_days * 10)
+             order by x.created_at limit 100 for update skip locked) b) d
      where r.id = d.id;
     get diagnostics v_pruned = row_count;
     return v_pruned;

@@ -14,6 +14,7 @@ create table public.workflow_runs (
     due_at timestamptz default now(),
     fence bigint not null default 0,
     moves bigint not null default 0,
+    rescues integer not null default 0,
     worker text,
     wait_signal text,
     wait_step text,
@@ -23,7 +24,7 @@ create table public.workflow_runs (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     finished_at timestamptz,
-    constraint workflow_runs_id_check check (length(id) between 1 and 300),
+    constraint workflow_runs_id_check check (length(id) between 1 and 300 and id !~ '[\x01-\x1f\x7f]'),
     constraint workflow_runs_workflow_check check (length(workflow) between 1 and 100),
     constraint workflow_runs_input_check check (jsonb_typeof(input) = 'object'),
     constraint workflow_runs_state_check check (state in ('ready', 'working', 'waiting', 'done', 'failed', 'canceled')),
@@ -43,13 +44,16 @@ comment on column public.workflow_runs.due_at is 'When somebody may take it: its
 comment on column public.workflow_runs.wait_step is 'The step whose result takes the signal that is waited for.';
 comment on column public.workflow_runs.fence is 'One more with each claim; who holds an older one is not heard any more.';
 comment on column public.workflow_runs.moves is 'One more each time it comes to another step: a result that is told twice moves it once.';
+comment on column public.workflow_runs.rescues is 'How often in a row its lease ran out and nothing of it was recorded: perhaps it ends whoever works on it.';
 comment on column public.workflow_runs.undo_to is 'Set while steps are being undone: the state that follows.';
 
 -- The one index of the claim.  What is due in ten years, or waits for a signal, lies behind what is due now and costs nothing.
 create index workflow_runs_due_idx on public.workflow_runs (workflow, due_at) where due_at is not null;
-create index workflow_runs_created_idx on public.workflow_runs (created_at, id);
-create index workflow_runs_failed_idx on public.workflow_runs (created_at, id) where state = 'failed';
-create index workflow_runs_finished_idx on public.workflow_runs (finished_at) where finished_at is not null;
+-- Without the id: while the table is empty these would seem as good for finding one run as its key, in plans that are kept.
+create index workflow_runs_created_idx on public.workflow_runs (created_at);
+create index workflow_runs_failed_idx on public.workflow_runs (created_at) where state = 'failed';
+create index workflow_runs_finished_idx on public.workflow_runs (finished_at) where state in ('done', 'canceled');
+create index workflow_runs_rescued_idx on public.workflow_runs (due_at) where rescues >= 3 and due_at is not null;
 create index workflow_runs_waiting_idx on public.workflow_runs (workflow) where state = 'waiting' and due_at is null;
 create index workflow_runs_organization_idx on public.workflow_runs (organization_id) where organization_id is not null;
 alter table public.workflow_runs set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
@@ -66,6 +70,7 @@ create table public.workflow_steps (
     looks integer not null default 0,
     suffix integer not null default 0,
     look_first boolean not null default false,
+    unsure boolean not null default false,
     fence bigint,
     due_at timestamptz,
     first_sent_at timestamptz,
@@ -86,6 +91,7 @@ comment on column public.workflow_steps.attempts is 'How often it was sent (of a
 comment on column public.workflow_steps.tries is 'The same since the run was last redriven.';
 comment on column public.workflow_steps.suffix is 'Makes another idempotency key, after the provider has stored a failure under the one before.';
 comment on column public.workflow_steps.look_first is 'The provider has stored a failure under this key: look before it is sent again.';
+comment on column public.workflow_steps.unsure is 'Its outcome was unknown once and nobody has looked since: that a repetition was certainly not done says nothing of what was sent before.';
 comment on column public.workflow_steps.first_sent_at is 'When it was first sent under the present key.';
 alter table public.workflow_steps set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 

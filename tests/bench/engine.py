@@ -86,7 +86,7 @@ def claim(engine):
     with engine.db.transaction(force_rollback=True):
         since = time.perf_counter()
         engine.db.execute("select public.work_due('{bench}')", prepare=True)
-        got = engine.db.execute("select public.work_claim('{bench}', %s, 'bench', 15)", (BATCH,), prepare=True).fetchone()[0]
+        got = engine.db.execute("select public.work_claim('{bench}', %s, 'bench', 15, true)", (BATCH,), prepare=True).fetchone()[0]
         took = (time.perf_counter() - since) * 1000
     assert len(got["runs"]) == BATCH, f"{len(got['runs'])} claimed"
     return took

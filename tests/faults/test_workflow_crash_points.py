@@ -7,7 +7,7 @@ import time
 
 import pytest
 from stack_process import wait_until
-from trial import Trial
+from trial import Trial, step
 from trial_provider import Provider
 
 from faulty import crash_points
@@ -39,9 +39,9 @@ def test_every_boundary_of_the_engine_has_a_point():
 def trouble(trial):
     """Some answers are lost on the way, too, so that looks are made."""
     trial.reset()
-    for step in ("charge", "ship", "left", "right"):
-        trial.provider.rule("lost_after", step)
-        trial.provider.rule("lost_before", step)
+    for name in ("charge", "ship", "left", "right"):
+        trial.provider.rule("lost_after", name)
+        trial.provider.rule("lost_before", name)
     trial.provider.rule(None, "right", times=2, delay=0.4)  # long enough for a lease to be renewed
 
 
@@ -98,23 +98,45 @@ def test_a_death_beside_a_schedule_starts_each_slot_once(trial, point):
     assert set(trial.marks().values()) == {1}
 
 
-@pytest.mark.parametrize("method,step", [("POST", "charge"), ("POST", "ship"), ("GET", "ship"), ("GET", "charge"),
+@pytest.mark.parametrize("method,name", [("POST", "charge"), ("POST", "ship"), ("GET", "ship"), ("GET", "charge"),
                                          ("POST", "left"), ("POST", "right"), ("GET", "left"), ("GET", "right")])
-def test_a_death_inside_a_step_while_the_provider_thinks(trial, step, method):
+def test_a_death_inside_a_step_while_the_provider_thinks(trial, name, method):
     """kill -9 while a request, or a look, is at the provider; nothing of it was answered yet."""
     trial.reset()
     if method == "GET":
-        trial.provider.rule("after_500" if step in ("charge", "left") else "lost_after", step)
-    trial.provider.hold = (method, step)
+        trial.provider.rule("after_500" if name in ("charge", "left") else "lost_after", name)
+    trial.provider.hold = (method, name)
     runs = trial.start(1)
     pump = trial.begin()
-    wait_until(trial.provider.held.is_set, what=f"{method} {step}")
+    wait_until(trial.provider.held.is_set, what=f"{method} {name}")
     trial.pumps.remove(pump)
     pump.kill()
     trial.provider.hold = None
     trial.work(lambda: trial.over(1))
     assert trial.states() == {"done": 1}
     trial.invariants(runs)
+
+
+def test_a_run_that_ends_whoever_works_on_it_becomes_a_dead_letter_and_takes_no_other_with_it(trial):
+    trial.reset()
+    trial.start(1, prefix="deadly", ends="charge")
+    runs = trial.start(20)
+
+    def over():
+        if not FULL:  # the short form leaves five deaths out
+            trial.sql("update workflow_runs set rescues = 8 where rescues = 3 and id = 'deadly-0'")
+        return trial.over(21)
+
+    trial.work(over, HOOKSWITCH_WORK_BATCH=50)
+    assert trial.states() == {"done": 20, "failed": 1}
+    assert trial.run("deadly-0")["last_error"] == "rescued_too_often"
+    assert step(trial.run("deadly-0"), "charge")["attempts"] <= 11
+    trial.invariants(runs)
+    # Somebody has mended it: what it was at is settled as after any other death.
+    trial.sql("update workflow_runs set input = input - 'ends'")
+    assert trial.value("select work_redrive('deadly-0')")
+    trial.work(lambda: trial.states() == {"done": 21})
+    trial.invariants(["deadly-0"])
 
 
 def test_a_dead_engines_runs_are_taken_over_within_thirty_seconds(trial):

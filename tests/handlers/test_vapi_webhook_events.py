@@ -73,9 +73,9 @@ def test_an_event_for_a_call_that_comes_later_is_not_applied_for_a_stranger(stac
     with stack.pumping():
         seen = wait_until(lambda: stack.sandbox.calls()[1:], what="the call at the provider")[0]
         hooks.vapi(bob.organization, vapi_event("end-of-call-report", seen["id"]), bobs)
-        assert hooks.states() == ["waiting"]
+        assert hooks.states("organization_id = %s", bob.organization) == ["waiting"]
         wait_until(lambda: stack.attempts(call)[0].state == "accepted", what="the answer to the POST")
-    assert hooks.states() == ["foreign_call"]
+    assert hooks.states("organization_id = %s", bob.organization) == ["foreign_call"]
     assert stack.call(call).status == "in-progress"
 
 

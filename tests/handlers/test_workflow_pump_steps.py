@@ -187,6 +187,13 @@ def test_an_sql_step_that_fails_undoes_itself_alone_and_is_tried_again(trial):
     assert trial.marks().get(("broken-0", "note")) is None
 
 
+def test_an_sql_step_that_takes_too_long_holds_up_no_other_run(trial):
+    trial.start(1, workflow="bare", prefix="slow", slow=30)
+    trial.start(10, workflow="bare")
+    trial.work(lambda: trial.states().get("done") == 10, HOOKSWITCH_DB_TIMEOUT_MS=500)
+    assert trial.run("slow-0")["state"] == "working" and not trial.marks().get(("slow-0", "one"))
+
+
 def test_an_effect_here_that_fails_is_tried_again_and_the_provider_is_not(trial):
     trial.start(broken="charge")
     trial.work(lambda: (step(trial.run(), "charge") or {}).get("reason") == "not_found"

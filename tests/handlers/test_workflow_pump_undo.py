@@ -56,6 +56,20 @@ def test_a_step_of_unknown_outcome_is_settled_before_it_is_undone(trial):
     assert not trial.provider.unlooked
 
 
+def test_a_repetition_that_is_refused_proves_nothing_of_what_was_sent_before(trial):
+    """Charged, but the answer was lost; then the provider is too busy to say so; then the run is canceled."""
+    trial.start()
+    trial.provider.rule("lost_after", "charge")
+    trial.provider.rule("429", "charge", times=1000)
+    pump = trial.begin()
+    wait_until(lambda: (step(trial.run(), "charge") or {}).get("reason") == "http_429", what="a refusal")
+    assert trial.value("select work_cancel('run-0')")
+    trial.provider.rules.clear()
+    wait_until(lambda: trial.run()["state"] == "canceled", what="the end")
+    assert trial.end(pump) == 0
+    assert trial.provider.effects["run-0", "charge"] == 1 and trial.provider.effects["run-0", "refund"] == 1
+
+
 def test_undoing_that_fails_is_a_dead_letter_that_goes_on_where_it_stood(trial):
     trial.start(turn={"wait": "go"})
     trial.work(lambda: trial.states() == {"waiting": 1})
@@ -85,7 +99,7 @@ def schedule(trial, missed, back):
 def test_missed_slots_go_by_their_policy(trial, missed, back, least, most):
     runs = schedule(trial, missed, back)
     assert least <= len(runs) <= most
-    assert runs[0].id == "tick:" + runs[0].slot.strftime("%Y-%m-%dT%H:%M:%SZ") and runs[0].input == {"a": 1}
+    assert runs[0].id == "tick:" + runs[0].slot.strftime("%Y-%m-%dT%H:%M:%SZ") and runs[0].input == {"a": 1, "slot": runs[0].id[5:]}
     slots = {m.slot for m in trial.sql("select slot from trial_marks")}
     assert {r.slot.strftime("%Y-%m-%dT%H:%M:%SZ") for r in runs} == slots, "the slot's own time is told to its steps"
 

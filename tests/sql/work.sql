@@ -2,53 +2,7 @@
 begin;
 select no_plan();
 
--- A workflow of these tests' own: a, then b and c together, then d; a and b can be undone.  As common/work/run_table.c tells it.
-create function tests.work_step(p_more jsonb default '{}') returns jsonb language sql as $$
-    select '{"apply":null,"keep":["id"],"first_ms":1000,"factor":2,"max_ms":5000,"attempts":3,"limit_ms":0,"looks":false,"parallel":false,"next":null}'
-        ::jsonb || p_more
-$$;
-create function tests.work_table(p_more jsonb default '{}') returns jsonb language sql as $$
-    select jsonb_build_object('test', jsonb_build_object('first', 'a', 'undo_on_failure', false,
-        'steps', jsonb_build_object(
-            'a', tests.work_step('{"group":["a"],"next":"b"}'),
-            'b', tests.work_step('{"group":["b","c"],"next":"d","parallel":true,"looks":true}'),
-            'c', tests.work_step('{"group":["b","c"],"next":"d","parallel":true,"limit_ms":3000}'),
-            'd', tests.work_step('{"group":["d"]}')),
-        'undo', jsonb_build_object('a', tests.work_step(), 'b', tests.work_step())) || p_more)
-$$;
-create function tests.work_claim(p_limit integer default 10) returns text language sql as $$
-    select string_agg(r ->> 'id', ',' order by r ->> 'id') from jsonb_array_elements(public.work_claim('{test}', p_limit, 'me', 15) -> 'runs') r
-$$;
--- A result of a step of a run that we hold; answers the run's state, and its step where it goes on.
-create function tests.work_say(p_run text, p_item jsonb, p_table jsonb default tests.work_table(), p_go_on boolean default true) returns text
-    language plpgsql as $$
-declare
-    r public.workflow_runs;
-    v_answer jsonb;
-begin
-    select * into r from public.workflow_runs x where x.id = p_run;
-    v_answer := public.work_record(jsonb_build_array(jsonb_build_object('run', p_run, 'fence', r.fence, 'moves', r.moves) || p_item), p_table, 15, p_go_on);
-    return coalesce(v_answer -> 0 ->> 'state', 'not ours') || coalesce(' ' || (v_answer -> 0 -> 'row' ->> 'step'), '');
-end
-$$;
-create function tests.work_done(p_run text, p_step text, p_directive text default null) returns text language sql as $$
-    select tests.work_say(p_run, jsonb_build_object('step', p_step, 'verdict', 'settled', 'sql', true, 'result', '{"id":"x","secret":"y"}'::jsonb,
-                                                    'directive', coalesce(p_directive, '{}')::jsonb))
-$$;
-create function tests.work_intent(p_run text, p_step text, p_undo boolean default false) returns jsonb language sql as $$
-    select public.work_intent(jsonb_build_array(jsonb_build_object('run', r.id, 'fence', r.fence, 'step', p_step, 'undo', p_undo)), 15)
-      from public.workflow_runs r where r.id = p_run
-$$;
-create function tests.work_run(p_run text) returns public.workflow_runs language sql as $$ select * from public.workflow_runs where id = p_run $$;
-create function tests.work_row(p_run text, p_step text, p_undo boolean default false) returns public.workflow_steps language sql as $$
-    select s from public.workflow_runs r, public.workflow_steps s
-     where r.id = p_run and s.run_id = r.id and s.generation = r.generation and s.step = p_step and s.undo = p_undo
-$$;
--- What waits becomes due.
-create function tests.work_now(p_run text) returns void language sql as $$
-    update public.workflow_runs set due_at = clock_timestamp() - interval '1 second' where id = p_run;
-    update public.workflow_steps set due_at = clock_timestamp() - interval '1 second' where run_id = p_run and due_at is not null
-$$;
+\i :tests/sql/helpers/work.sql
 
 -- ---- start ---------------------------------------------------------------------
 
@@ -56,6 +10,7 @@ select ok(public.work_start('w1', 'test', '{"n":1}'), 'a run is started');
 select ok(not public.work_start('w1', 'other', '{"n":2}'), 'the same id again is the same run');
 select is((tests.work_run('w1')).input, '{"n":1}', 'as it was');
 select throws_ok($$select public.work_start('', 'test')$$, '23514', null, 'a run has an id');
+select throws_ok($$select public.work_start(E'a\nb', 'test')$$, '23514', null, 'of one line');
 select throws_ok($$select public.work_start('x', 'test', '[]')$$, '23514', null, 'and an object as its input');
 select ok(public.work_start('later', 'test', '{}', null, now() + interval '10 years'), 'a run may be due in ten years');
 select ok(public.work_start('strange', 'unheard-of'), 'a workflow need not be known');
@@ -70,7 +25,7 @@ select is(((tests.work_run('w1')).fence, (tests.work_run('w1')).worker)::text, '
 select is(tests.work_claim(), null, 'nobody else gets it');
 select ok(not public.work_due('{test}'), 'and nothing is due');
 select tests.work_now('w1');
-select is(public.work_claim('{test}', 10, 'other', 15) ->> 'rescued', '1', 'until its lease has run out');
+select is(public.work_claim('{test}', 10, 'other', 15, true) ->> 'rescued', '1', 'until its lease has run out');
 select is((tests.work_run('w1')).fence, 2::bigint, 'with another fence');
 select is(public.work_record('[{"run":"w1","fence":1,"moves":0,"step":"a","verdict":"done"}]', tests.work_table(), 15, true), '[]',
           'who held it before is not heard any more');
@@ -111,11 +66,6 @@ select is(public.work_run_view('none'), null, 'there is no other');
 
 -- ---- retries ----------------------------------------------------------------------------
 
-create function tests.work_fresh(p_run text, p_step text default 'a') returns text language sql as $$
-    select public.work_start(p_run, 'test');
-    update public.workflow_runs set step = p_step, due_at = now() - interval '1 second' where id = p_run;
-    select tests.work_claim()
-$$;
 select is(tests.work_fresh('r1'), 'r1', 'a run that is refused');
 select is(tests.work_say('r1', '{"step":"a","verdict":"retry","sql":true,"retry_ms":60000}'), 'ready', 'a provider may ask for a longer time');
 select ok(tests.within(extract(epoch from (tests.work_run('r1')).due_at - clock_timestamp())::numeric, 58, 61), 'and gets it');
@@ -284,7 +234,14 @@ select is(public.work_schedule_fire('tick', null, '{1800000000}', 1800000060, nu
 select is(public.work_schedule_fire('tick', 1800000000, '{1800000000,1800000060}', 1800000120, null), 2, 'each slot is a run');
 select is((tests.work_run('tick:2027-01-15T08:01:00Z')).slot, '2027-01-15T08:01:00Z'::timestamptz, 'of its own name and time');
 select is(public.work_told(tests.work_run('tick:2027-01-15T08:01:00Z'), tests.work_row('w1', 'a')) ->> 'slot', '2027-01-15T08:01:00Z', 'which its steps are told');
+select is((tests.work_run('tick:2027-01-15T08:01:00Z')).input, '{"a":1,"slot":"2027-01-15T08:01:00Z"}', 'which is its input, too');
 select is(public.work_schedule_fire('tick', 1800000120, '{1800000060}', 1800000180, null), 0, 'a slot twice is once');
+update public.workflow_schedules set updated_at = now() + interval '1 hour' where id = 'tick';
+select public.work_known('[]') \g /dev/null
+select is((select next_at from public.workflow_schedules where id = 'tick'), null, 'when the clock is set back its next slot is reckoned anew');
+update public.workflow_schedules set next_at = to_timestamp(1800000180) where id = 'tick';
+select public.work_known('[]') \g /dev/null
+select is((select next_at from public.workflow_schedules where id = 'tick'), to_timestamp(1800000180), 'and else it stays');
 select public.work_schedule('tick', 'test', '* * * * *', 'all', '{"a":1}') \g /dev/null
 select is((select next_at from public.workflow_schedules where id = 'tick'), to_timestamp(1800000180), 'the same again changes nothing');
 select public.work_schedule('tick', 'test', '0 * * * *', 'all', '{"a":1}') \g /dev/null
@@ -297,7 +254,7 @@ select throws_ok($$select public.work_schedule('x', 'test', '* * * * *', 'some')
 update public.workflow_runs set finished_at = now() - interval '31 days' where id in ('w1', 'r2');
 select is(public.work_prune(30), 1, 'what is long over goes');
 select is(((select count(*)::integer from public.workflow_steps where run_id = 'w1'), (tests.work_run('r2')).state)::text, '(0,failed)', 'with its history; dead letters stay');
-update public.workflow_runs set finished_at = now() - interval '301 days' where id = 'r2';
+update public.workflow_runs set created_at = now() - interval '301 days', finished_at = now() - interval '301 days' where id = 'r2';
 select is(public.work_prune(30), 1, 'for ten times as long');
 
 select public.work_known('[{"name":"test","steps":["a","b"],"doc":"d"}]') \g /dev/null
