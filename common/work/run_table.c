@@ -97,8 +97,9 @@ put_policy(struct text *t, const struct step *s)
 	}
 	text_printf(t,
 	    "],\"first_ms\":%d,\"factor\":%.3f,\"max_ms\":%d,\"attempts\":%d,\"limit_ms\":%" PRId64
-	    ",\"looks\":%s",
-	    r.first_ms, r.factor, r.max_ms, r.attempts, r.limit_ms, s->look_ask ? "true" : "false");
+	    ",\"looks\":%s,\"sql\":%s",
+	    r.first_ms, r.factor, r.max_ms, r.attempts, r.limit_ms, s->look_ask ? "true" : "false",
+	    s->ask ? "false" : "true");
 }
 
 static void

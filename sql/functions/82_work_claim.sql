@@ -52,9 +52,17 @@ begin
            jsonb_object_agg(s.step, coalesce(s.result, '{}')) filter (where s.state in ('done', 'answered') and not s.undo)
       into v_steps, v_results
       from public.workflow_steps s where s.run_id = r.id and s.generation = r.generation;
+    return public.work_row_head(r) || jsonb_build_object('steps', coalesce(v_steps, '[]'), 'results', coalesce(v_results, '{}'));
+end
+$$;
+
+-- Of that the run itself.
+create or replace function public.work_row_head(r public.workflow_runs) returns jsonb
+    language plpgsql stable as $$
+begin
     return jsonb_build_object('id', r.id, 'workflow', r.workflow, 'organization_id', r.organization_id, 'fence', r.fence, 'moves', r.moves,
         'generation', r.generation, 'slot', r.slot, 'input', r.input, 'step', r.step, 'undo_to', r.undo_to,
-        'cancel', r.cancel_requested, 'suspect', r.rescues >= 3, 'steps', coalesce(v_steps, '[]'), 'results', coalesce(v_results, '{}'));
+        'cancel', r.cancel_requested, 'suspect', r.rescues >= 3);
 end
 $$;
 

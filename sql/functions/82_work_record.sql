@@ -49,7 +49,9 @@ begin
     end loop;
     perform public.work_steps_keep(v_steps), public.work_runs_keep(v_kept);
     return (select coalesce(jsonb_agg(jsonb_build_object('id', n.id, 'state', n.state,
-                'row', case when n.state = 'working' and n.worker is not null then public.work_row(n) end)), '[]')
+                'row', case when n.state <> 'working' or n.worker is null then null
+                            when public.work_is_short(n, p_tables -> n.workflow) then public.work_row_head(n) || '{"steps":[],"results":{}}'
+                            else public.work_row(n) end)), '[]')
               from unnest(v_nexts) n);
 end
 $$;
@@ -205,6 +207,17 @@ create or replace function public.work_is_plain(r public.workflow_runs, s public
 begin
     return coalesce(r.undo_to is null and not r.cancel_requested and s.state = 'done' and s.step = coalesce(r.step, p_table ->> 'first')
                     and not (p_table -> 'steps' -> s.step ->> 'parallel')::boolean, false);
+end
+$$;
+
+-- The run's next step is SQL's own and was never tried: of its other steps nobody need be told then.
+create or replace function public.work_is_short(r public.workflow_runs, p_table jsonb) returns boolean
+    language plpgsql stable as $$
+declare
+    d jsonb := p_table -> 'steps' -> r.step;
+begin
+    return r.undo_to is null and not r.cancel_requested and (d ->> 'sql')::boolean and not (d ->> 'parallel')::boolean
+        and not exists (select from public.workflow_steps x where x.run_id = r.id and x.generation = r.generation and x.step = r.step and not x.undo);
 end
 $$;
 

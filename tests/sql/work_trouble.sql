@@ -107,5 +107,24 @@ select is(tests.work_plan($$select from public.workflow_runs x where x.rescues >
                              and array_position('{a,b}', x.workflow) is not null order by x.due_at limit 1$$), 'workflow_runs_rescued_idx',
           'who was left often is found among its like');
 
+-- ---- what the engine is told of a run that goes on --------------------------------------
+
+-- The row after a result of a, where the next step is b; p_b says what b is.
+create function tests.work_told(p_run text, p_b jsonb) returns jsonb language sql as $$
+    select public.work_record(jsonb_build_array(jsonb_build_object('run', r.id, 'fence', r.fence, 'moves', r.moves, 'step', 'a', 'verdict', 'done',
+                                                                   'sql', true, 'result', '{"id":"x"}'::jsonb)),
+               tests.work_table(jsonb_build_object('steps', jsonb_build_object('a', tests.work_step('{"group":["a"],"next":"b"}'),
+                                                                               'b', tests.work_step('{"group":["b"]}'::jsonb || p_b)))),
+               15, true) -> 0 -> 'row'
+      from public.workflow_runs r where r.id = p_run
+$$;
+select tests.work_fresh('t1'), tests.work_fresh('t2'), tests.work_fresh('t3') \g /dev/null
+select is(tests.work_told('t1', '{"sql":true}') - array['id', 'workflow', 'fence', 'input'],
+          '{"step":"b","moves":1,"slot":null,"steps":[],"cancel":false,"results":{},"suspect":false,"undo_to":null,"generation":1,"organization_id":null}',
+          'where SQL goes on nobody is told of the steps before');
+select is(tests.work_told('t2', '{"sql":false}') -> 'results', '{"a":{"id":"x"}}', 'a step that acts outside is told what they found');
+insert into public.workflow_steps (run_id, generation, step, state, tries, due_at) values ('t3', 1, 'b', 'retry', 1, now() + interval '1 hour');
+select is(jsonb_array_length(tests.work_told('t3', '{"sql":true}') -> 'steps'), 2, 'and of a step that was tried before it is told, too');
+
 select * from finish();
 rollback;

@@ -127,6 +127,8 @@ sql_is_told_what_it_needs(void **state)
 	assert_int_equal(json_type(json_path(j, "steps.blind.next")), JSON_NULL);
 	assert_true(json_bool(json_path(j, "steps.plain"), "looks", false));
 	assert_false(json_bool(json_path(j, "steps.keyed"), "looks", true));
+	assert_true(json_bool(json_path(j, "steps.first"), "sql", false));
+	assert_false(json_bool(json_path(j, "steps.keyed"), "sql", true));
 	assert_int_equal(json_int(json_path(j, "undo.keyed"), "attempts", 0), 10);
 	assert_string_equal(w.names, "{\"flow\"}");
 }
