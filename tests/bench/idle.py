@@ -11,8 +11,10 @@ import time
 import measure
 from stack import PROGRAMS
 from stack_hooks import synthflow_signature
+from stack_process import wait_until
 
 MEMORY_AIM, START_AIM, STARTS = 50, 40, 7
+PUMPS, IDLE_AFTER = ("queue-pump", "workflow-pump"), 20
 NAMES = ("memory-pss", "start")
 WEBHOOK = b'{"message":{"type":"hang","timestamp":1789999918123,"call":{"id":"bench"}}}'
 SYNTHFLOW_WEBHOOK = b'{"status":"completed","call":{"call_id":"bench","status":"completed"}}'
@@ -25,7 +27,10 @@ def requests_of(stack):
     internal = {"AUTHORIZATION": f"Bearer {stack.secrets['internal']}"}
     signed = synthflow_signature(stack.secrets["synthflow"], "bench", "SYNTHFLOW_SIGNATURE")
     return {
+        "auth": ("GET", "/api/v1/auth/me", bearer, b""),
+        "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
+        "organizations": ("GET", "/api/v1/organizations", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),
@@ -95,22 +100,34 @@ def starts(stack):
 # ---- memory ------------------------------------------------------------------------
 
 
-def memory(stack):
-    """Each program has answered once and keeps its connection; a pump waits."""
-    pump = threading.Thread(target=stack.pump_ask, kwargs={"wait": 5})
-    pump.start()
-    for name, (method, path, headers, body) in requests_of(stack).items():
-        if name != "queue-pump":
-            words = {k.replace("_", "-"): v for k, v in headers.items()}
-            stack.anybody().ask(method, path, body or None, headers=words)
-    time.sleep(1)
+def occupied(stack, when):
+    """MiB of all programs and of their connections; told, and added up."""
     programs = [pid for name in PROGRAMS for pid in measure.tree(stack.programs[name].program_pid())]
     servers = measure.backends(stack)
     parts = [[measure.proportional_memory(pid) for pid in pids] for pids in (programs, servers)]
-    measure.note(f"memory-pss: {len(programs)} programs {sum(parts[0]):.1f} MiB, "
+    measure.note(f"memory-pss {when}: {len(programs)} programs {sum(parts[0]):.1f} MiB, "
                  f"{len(servers)} connections {sum(parts[1]):.1f} MiB")
-    pump.join()
-    return measure.less_is_better("memory-pss", [statistics.fsum(parts[0] + parts[1])], [MEMORY_AIM])
+    return statistics.fsum(parts[0] + parts[1])
+
+
+def memory(stack):
+    """Each program has answered, and nothing has come since for so long that connections were closed; both pumps wait."""
+    inside = {"Authorization": f"Bearer {stack.secrets['internal']}"}
+    pumps = [threading.Thread(target=stack.anybody().ask, args=("POST", f"/internal/{pump}?wait={IDLE_AFTER}"),
+                              kwargs={"headers": inside}) for pump in PUMPS]
+    for pump in pumps:
+        pump.start()
+    for name, (method, path, headers, body) in requests_of(stack).items():
+        if name not in PUMPS:
+            words = {k.replace("_", "-"): v for k, v in headers.items()}
+            stack.anybody().ask(method, path, body or None, headers=words)
+    time.sleep(1)
+    occupied(stack, "just after work")
+    wait_until(lambda: len(measure.backends(stack)) <= len(PUMPS), IDLE_AFTER, "connections that nobody uses being closed")
+    found = occupied(stack, "idle")
+    for pump in pumps:
+        pump.join()
+    return measure.less_is_better("memory-pss", [found], [MEMORY_AIM])
 
 
 def run(new_stack, wanted, _rounds):
