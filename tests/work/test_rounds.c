@@ -32,6 +32,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
+	(void)unlink("test-rounds.poke.lock");
 	fetch_free(fetch);
 	return 0;
 }
