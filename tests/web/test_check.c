@@ -39,6 +39,37 @@ the_description_is_json(void **state)
 }
 
 static void
+what_a_route_answers_is_told(void **state)
+{
+	const struct json *j, *route, *returns;
+	struct fake f;
+
+	(void)state;
+	child_run(&notes, "--describe", NULL, "", &a);
+	fake_open(&f);
+	assert_int_equal(json_read(f.c.mem, a.text, strlen(a.text), JSON_DEPTH_API, &j), JSON_OK);
+	route = json_path(j, "routes.1");
+	assert_string_equal(json_str_of(json_path(route, "errors.0"), NULL), "not_found");
+	assert_string_equal(json_str_of(json_path(route, "errors.1"), NULL), "call_ended");
+	assert_int_equal(json_len(json_get(route, "errors")), 2);
+	returns = json_get(route, "returns");
+	assert_string_equal(json_str(returns, "form"), "object");
+	assert_string_equal(json_str(returns, "table"), "note_out");
+	assert_string_equal(json_str(json_path(returns, "fields.0"), "in"), "out");
+	assert_true(json_bool(json_path(returns, "fields.0"), "required", false));
+	assert_string_equal(json_str(json_path(returns, "fields.1"), "table"), "note_tag_out");
+	assert_string_equal(json_str(json_path(returns, "fields.1.fields.0"), "name"), "name");
+	assert_string_equal(json_str(json_path(returns, "fields.2.items"), "type"), "int");
+	assert_int_equal(json_int(json_path(returns, "fields.2.items"), "max", 0), 7);
+	returns = json_path(j, "routes.10.returns");
+	assert_string_equal(json_str(returns, "form"), "file");
+	assert_string_equal(json_str(returns, "type"), "text/plain");
+	assert_null(json_path(j, "routes.0.returns"));
+	assert_int_equal(json_len(json_path(j, "routes.0.errors")), 0);
+	fake_close(&f);
+}
+
+static void
 options_answer_without_settings(void **state)
 {
 	(void)state;
@@ -116,6 +147,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_description_is_json),
+		cmocka_unit_test(what_a_route_answers_is_told),
 		cmocka_unit_test(options_answer_without_settings),
 		cmocka_unit_test(fitting_routes_are_proved),
 		cmocka_unit_test(misfits_are_named),
