@@ -309,5 +309,6 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "auth-v1", routes, COUNT(routes), .db_role = "hookswitch_api",
-		.needs = needs, .start = session_ready, .problem = supabase_problem });
+		.needs = needs, .start = session_ready, .problem = supabase_problem,
+		.problem_code = supabase_code });
 }

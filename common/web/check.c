@@ -127,6 +127,8 @@ describe_route(struct text *t, const struct route *r)
 	if (r->query)
 		put_pair(t, "query", r->query);
 	text_printf(t, ",\"body_max\":%zu", r->body_max ? r->body_max : ROUTE_BODY_MAX);
+	if (r->body_type)
+		put_pair(t, "body_type", r->body_type);
 	for (i = 0; i < COUNT(flags); i++)
 		text_printf(t, ",\"%s\":%s", flags[i].name,
 		    r->flags & flags[i].flag ? "true" : "false");
@@ -142,6 +144,30 @@ describe_route(struct text *t, const struct route *r)
 	text_puts(t, "]}");
 }
 
+/* Codes that are told as others. */
+static void
+describe_codes(struct text *t, const struct server *s)
+{
+	const char *theirs;
+	bool first = true;
+	int e, status;
+
+	text_puts(t, ",\"codes\":{");
+	for (e = ERR_NONE + 1; e < ERR_COUNT; e++) {
+		status = err_info((enum err)e)->status;
+		theirs = s->problem_code(err_info((enum err)e)->code, &status);
+		if (strcmp(theirs, err_info((enum err)e)->code) == 0)
+			continue;
+		text_puts(t, first ? "" : ",");
+		text_json(t, err_info((enum err)e)->code);
+		text_puts(t, ":{\"code\":");
+		text_json(t, theirs);
+		text_printf(t, ",\"status\":%d}", status);
+		first = false;
+	}
+	text_putc(t, '}');
+}
+
 static void
 describe(const struct server *s)
 {
@@ -151,6 +177,8 @@ describe(const struct server *s)
 	text_puts(&t, "{\"program\":");
 	text_json(&t, s->name);
 	text_printf(&t, ",\"own_errors\":%s", s->problem ? "true" : "false");
+	if (s->problem_code)
+		describe_codes(&t, s);
 	text_puts(&t, ",\"routes\":[");
 	for (i = 0; i < s->nroutes; i++) {
 		text_puts(&t, i ? ",\n" : "\n");

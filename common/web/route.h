@@ -63,7 +63,7 @@ enum route_flags {
 /* What a success answers. */
 enum returns_form {
 	RETURNS_NOTHING,
-	RETURNS_OBJECT, /* members by .fields */
+	RETURNS_OBJECT, /* members by .fields; RETURNS_EMPTY: none */
 	RETURNS_PAGES,  /* {"data":[...],"next_cursor":...}, each item by .fields */
 	RETURNS_ITEMS,  /* {"data":[...]}, each item by .fields */
 	RETURNS_BYTES   /* of .type */
@@ -80,6 +80,10 @@ struct returns {
 #define RETURNS(t)                                                                                 \
 	{                                                                                          \
 		RETURNS_OBJECT, (t), COUNT(t), #t, NULL                                            \
+	}
+#define RETURNS_EMPTY                                                                              \
+	{                                                                                          \
+		RETURNS_OBJECT, NULL, 0, NULL, NULL                                                \
 	}
 #define RETURNS_LIST(t)                                                                            \
 	{                                                                                          \
@@ -118,7 +122,8 @@ struct route {
 	const char *query; /* function of schema api; NULL: none */
 	const char *doc;
 	/* What follows is named where it is needed: .body_max = ..., .after = ... */
-	size_t body_max; /* bytes; 0: ROUTE_BODY_MAX */
+	size_t body_max;       /* bytes; 0: ROUTE_BODY_MAX */
+	const char *body_type; /* of a raw body, for the description; NULL: application/json */
 	int flags;
 	void (*after)(struct ctx *c); /* after the commit and the answer, when the answer was a 2xx
 					 made just now (no replay) */
