@@ -302,8 +302,8 @@ returns_wrong(const struct route *r)
 {
 	size_t i;
 
-	if (r->status == 204 && r->returns.form != RETURNS_NOTHING)
-		return "a 204 returns nothing";
+	if ((r->status == 204 || r->status > 299) && r->returns.form != RETURNS_NOTHING)
+		return "a 204 or a redirect returns nothing";
 	for (i = 0; i < r->returns.nfields; i++)
 		if (r->returns.fields[i].place != OUT)
 			return "what is returned must be of place OUT";
@@ -325,7 +325,7 @@ row_wrong(const struct route *r)
 		return "the method is none that a row can have";
 	if (!r->run)
 		return "nothing is run";
-	if (r->status < 200 || r->status > 299)
+	if (r->status < 200 || r->status > 399)
 		return "the status is none of success";
 	if (r->access.kind == ACCESS_API && !r->access.scope)
 		return "the scope is missing";

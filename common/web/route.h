@@ -81,6 +81,7 @@ struct returns {
 	{                                                                                          \
 		RETURNS_OBJECT, (t), COUNT(t), #t, NULL                                            \
 	}
+/* {}: an object without members. */
 #define RETURNS_EMPTY                                                                              \
 	{                                                                                          \
 		RETURNS_OBJECT, NULL, 0, NULL, NULL                                                \
@@ -118,7 +119,7 @@ struct route {
 	size_t nfields;
 	/* in: the handler's struct filled through INTO; NULL when no field has one. */
 	int (*run)(struct ctx *c, const void *in);
-	int status;        /* of success */
+	int status;        /* of success: 2xx, or 3xx for a redirect */
 	const char *query; /* function of schema api; NULL: none */
 	const char *doc;
 	/* What follows is named where it is needed: .body_max = ..., .after = ... */
