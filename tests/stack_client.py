@@ -10,6 +10,8 @@ import uuid
 
 import requests
 
+from stack_openapi import DESCRIPTION
+
 NAMESPACE = uuid.UUID("5c3b8f0e-0000-4000-8000-000000000000")
 PROBLEM = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
@@ -73,14 +75,16 @@ class Client:
         return other
 
     def ask(self, method, path, body=None, **more):
-        """Any request; body: JSON, or bytes as they are.  Answers the response."""
+        """Any request; body: JSON, or bytes as they are.  Answers the response, which is as it is described."""
         headers = dict(more.pop("headers", None) or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        return self.http.request(method, self.url + path, data=body, headers=headers,
-                                 timeout=more.pop("timeout", 120), allow_redirects=False, **more)
+        answer = self.http.request(method, self.url + path, data=body, headers=headers,
+                                   timeout=more.pop("timeout", 120), allow_redirects=False, **more)
+        DESCRIPTION.check(method, path, answer, read=not more.get("stream"))
+        return answer
 
     def expect(self, method, path, body=None, expect=200, **more):
         """A request that must be answered so; answers the JSON body."""
