@@ -43,6 +43,12 @@ def operation_id(route):
     return re.sub(r"\W+", "_", route["method"].lower() + words)
 
 
+def silent(programs):
+    """Routes that answer something and do not say what."""
+    return [f"{route['method']} {route['path']}" for program in programs for route in program["routes"]
+            if "returns" not in route and route["status"] < 300 and route["status"] != 204]
+
+
 def tables_of(programs):
     """All tables of answers by the name that they have in C, with the tables inside of them."""
     found = {}

@@ -9,7 +9,7 @@ INTRODUCTION = """# The API
 Made by `make manual` from what the programs say of themselves (`--describe`); the same for machines is
 [openapi.json](openapi.json). Who may call what by his role: [roles.md](roles.md).
 
-In the examples `$API` is where your installation answers, `$TOKEN` a person's access token or an API key, and names
+In the examples `$API_URL` is where your installation answers, `$TOKEN` a person's access token or an API key, and names
 in capitals are ids of yours.
 
 - An error is `application/problem+json` with a `code` that never changes its meaning; below `/auth/v1` it has the shape
