@@ -24,7 +24,7 @@ class World:
     @cached_property
     def tenant(self):
         """An organization with one of everything, and its owner."""
-        return Tenant(self.stack, "ann")
+        return Tenant(self.stack, "ann-" + secrets.token_hex(4))
 
     @cached_property
     def account(self):

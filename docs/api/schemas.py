@@ -58,7 +58,7 @@ def _inside(field, answer):
         inner = value_schema(field["items"], answer)
         return {"items": inner} if field["type"] == "array" else {"additionalProperties": inner}
     if not field.get("fields"):
-        return {}
+        return {"additionalProperties": True} if field["type"] == "object" else {}
     if answer:
         inner = {"$ref": f"#/components/schemas/{camel(field['table'])}"}
     else:
