@@ -117,7 +117,7 @@ class Description:
             return
         if kind not in content:
             raise NotDescribed(f"{words}: the type {kind!r} is not described: {answer.text[:300] if read else ''}")
-        if read and kind.endswith("json"):
+        if read and kind in ("application/json", "application/problem+json"):
             self._check_body((*where, kind), words, content[kind]["schema"], answer.json())
 
     def _check_body(self, where, words, schema, body):

@@ -9,8 +9,10 @@ INTRODUCTION = """# The API
 Made by `make manual` from what the programs say of themselves (`--describe`); the same for machines is
 [openapi.json](openapi.json). Who may call what by his role: [roles.md](roles.md).
 
-In the examples `$API_URL` is where your installation answers, `$TOKEN` a person's access token or an API key, and names
-in capitals are ids of yours.
+The examples are commands for a shell where these are set: `API_URL`, where your installation answers; `TOKEN`, a person's
+access token, or an API key where the route takes one; ids of yours by the names of the fields (`CALL_ID`). `MAIL_TOKEN`
+is what the link in a mail carries, `CODE` what an app for one-time codes shows, `SERVICE_TOKEN` a token of the role
+`service_role`, `INTERNAL_TOKEN` the setting `HOOKSWITCH_INTERNAL_TOKEN`. Each of them is run by a test.
 
 - An error is `application/problem+json` with a `code` that never changes its meaning; below `/auth/v1` it has the shape
   that clients of Supabase know. What each code says stands [at the end](#errors).
@@ -80,11 +82,13 @@ def _answer(route):
     return f"Answers {route['status']} with {what}."
 
 
-def _who(program, route):
+def _who(route):
     if route["access"] == "api":
         return f"Whoever has the scope `{route['scope']}`."
-    if program["own_errors"]:
-        return "Anybody, as the summary says."
+    if "not_admin" in route["errors"]:
+        return "The application, with a token of the role `service_role`."
+    if route["access"] == "public" and "unauthenticated" in route["errors"]:
+        return "A person with a session."
     return WHO[route["access"]].capitalize() + "."
 
 
@@ -99,7 +103,7 @@ def _refused(program, route, errors):
 
 
 def _route(program, route, errors):
-    lines = [f"### {route['method']} {route['path']}", "", route["doc"], "", _who(program, route), *_request(route), "",
+    lines = [f"### {route['method']} {route['path']}", "", route["doc"], "", _who(route), *_request(route), "",
              _answer(route)]
     refused = _refused(program, route, errors)
     if refused:

@@ -134,7 +134,7 @@ class Document:
         if route["access"] == "api":
             made["security"] = [{"token": [route["scope"]]}, {"key": [route["scope"]]}]
         else:
-            made["security"] = [{}, {"token": []}] if program["own_errors"] else SECURITY[route["access"]]
+            made["security"] = [{"token": []}] if "unauthenticated" in route["errors"] else SECURITY[route["access"]]
         asked = self.parameters(route)
         if asked:
             made["parameters"] = asked
