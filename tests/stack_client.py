@@ -3,10 +3,14 @@
 import base64
 import hashlib
 import hmac
+import io
 import json
 import socket
 import time
 import uuid
+from contextlib import closing
+from http.client import HTTPResponse
+from types import SimpleNamespace
 
 import requests
 
@@ -104,6 +108,17 @@ class Client:
         return self.expect("POST", path, {} if body is None else body, expect, **more)
 
 
+def check_raw(data, got):
+    """An answer in bytes is as it is described."""
+    with closing(HTTPResponse(SimpleNamespace(makefile=lambda *_: io.BytesIO(got)))) as raw:
+        raw.begin()
+        answer = requests.Response()
+        answer.status_code, answer.headers = raw.status, requests.structures.CaseInsensitiveDict(raw.getheaders())
+        answer._content = raw.read()  # pylint: disable=protected-access
+    method, path = data.decode("latin-1").split()[:2]
+    DESCRIPTION.check(method, path, answer)
+
+
 def raw_request(url, data, deadline=60):
     """Bytes over a bare socket; answers the bytes that come back until the other side closes."""
     host, port = url.split("/")[2].split(":")
@@ -116,4 +131,6 @@ def raw_request(url, data, deadline=60):
                 got += chunk
         except (ConnectionResetError, BrokenPipeError):
             pass
+    if got:
+        check_raw(data, got)
     return got

@@ -20,6 +20,7 @@ FORMATS = FormatChecker(formats=())
 FORMATS.checks("date-time")(lambda value: not isinstance(value, str) or bool(TIME.fullmatch(value)))
 FORMATS.checks("uuid")(lambda value: not isinstance(value, str) or bool(UUID.fullmatch(value)))
 FORMATS.checks("email")(lambda value: not isinstance(value, str) or "@" in value)
+JSON = ("application/json", "application/problem+json")
 ANY = object()
 
 
@@ -32,6 +33,7 @@ class Description:
 
     def __init__(self, document):
         self.document, self.tree, self.validators = document, {}, {}
+        self.seen = None  # a set: it gathers which members of which schemas were answered
         for path, item in document["paths"].items():
             at = self.tree
             for part in path.split("/")[1:]:
@@ -86,6 +88,22 @@ class Description:
             self.validators[where] = Draft202012Validator(self.closed(schema), format_checker=FORMATS)
         return self.validators[where]
 
+    def members(self, schema, body, name=None):
+        """Each member of a body: the schema's name and its own."""
+        name, schema = schema["$ref"].split("/")[-1] if "$ref" in schema else name, self.named(schema)
+        for one in schema.get("anyOf", ()):
+            yield from self.members(one, body)
+        for one in body if isinstance(body, list) and "items" in schema else ():
+            yield from self.members(schema["items"], one)
+        for member, value in body.items() if isinstance(body, dict) and "properties" in schema else ():
+            yield name, member
+            yield from self.members(schema["properties"].get(member, {}), value)
+
+    def all_members(self):
+        """All members of all schemas of successes."""
+        return {(name, member) for name, schema in self.document["components"]["schemas"].items()
+                if name not in ("Problem", "FieldProblem", "AuthError") for member in schema["properties"]}
+
     # ---- asking ----------------------------------------------------------------
 
     def check(self, method, path, answer, read=True):
@@ -117,11 +135,14 @@ class Description:
             return
         if kind not in content:
             raise NotDescribed(f"{words}: the type {kind!r} is not described: {answer.text[:300] if read else ''}")
-        if read and kind in ("application/json", "application/problem+json"):
-            self._check_body((*where, kind), words, content[kind]["schema"], answer.json())
+        if read and kind in JSON:
+            self.check_body((*where, kind), words, content[kind]["schema"], answer.json())
 
-    def _check_body(self, where, words, schema, body):
+    def check_body(self, where, words, schema, body):
+        """A body by the schema of where, a thing to know it by; words: what it is the answer to."""
         validator = self.validator(where, schema)
+        if self.seen is not None:
+            self.seen.update(self.members(schema, body))
         if validator.is_valid(body):
             return
         wrong = [f"{'.'.join(map(str, error.absolute_path)) or 'the body'}: {error.message[:300]}"
