@@ -70,7 +70,7 @@ class Description:
 
     def closed(self, schema):
         """The schema with all $ref replaced, in which objects hold nothing but what is described."""
-        schema = dict(self.named(schema))
+        schema = {word: value for word, value in self.named(schema).items() if word != "description"}
         if "allOf" in schema:
             first, *more = schema["allOf"]
             return {**schema, "allOf": [self.closed(first), *more]}
