@@ -92,7 +92,7 @@ static const struct field session_fields[] = {
 /* ---- a person ------------------------------------------------------------ */
 
 /* public.auth_user_view. */
-static const struct field person_out[] = {
+static const struct field profile_out[] = {
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(email, OUT, T_EMAIL, .required = true, .nullable = true,
 	    .doc = "The e-mail address, where it is known."),
@@ -128,7 +128,7 @@ static const struct field person_out[] = {
 		.doc = "When the access token runs out."),                                         \
 	    FIELD(refresh_token, OUT, T_STR, .required = (always),                                 \
 		.doc = "Buys the next access token, once."),                                       \
-	    FIELD(user, OUT, T_OBJECT, MEMBERS(person_out), .required = (always),                  \
+	    FIELD(user, OUT, T_OBJECT, MEMBERS(profile_out), .required = (always),                 \
 		.doc = "The person.")
 #define EXPIRES_IN_OUT(always)                                                                     \
 	FIELD(expires_in, OUT, T_INT, .required = (always),                                        \

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import accounts
 import accounts_v1
+from model_auth_v1 import row as _row
 from model_routes import THINGS, Tenant, missing
 
 
@@ -96,6 +97,27 @@ class World:
         self.stack.drain_of(call)
         return call
 
+    def row(self, table, **columns):
+        """A new row of the tenant's; its id."""
+        return _row(self.tenant, table, organization_id=self.tenant.organization, **columns)
+
+    def voice(self):
+        """A voice that can be heard."""
+        return self.stack.value("""insert into voice_options (provider_id, name, voice_id, preview_url)
+            select id, 'Ann', %s, 'https://example.com/ann.mp3' from call_service_providers limit 1 returning id""", secrets.token_hex(6))
+
+    def attempt(self):
+        """An attempt of which nobody knows what became."""
+        call = self.tenant.ids("call_id")[1]
+        return self.row("call_assignments", call_id=call, call_created_at=self.stack.call(call).created_at, attempt=1, state="unknown",
+                        provider_id=self.value("PROVIDER_ID"), provider_type="vapi", lease_until="2020-01-01", sent_at="2020-01-01")
+
+    def file(self):
+        """A table of contacts."""
+        path = self.stack.folder / "contacts.csv"
+        path.write_text("phone_number,name\n+15550100003,Ann Lee\n+15550100004,Bob Ray\n")
+        return path
+
     def deleted(self):
         """An organization that is deleted and can be restored."""
         self.tenant.person.expect("DELETE", f"/api/v1/organizations/{self.team}", None, 200)
@@ -136,6 +158,16 @@ VARIABLES = {
     "VAPI_WEBHOOK_SECRET": lambda w: w.stack.secrets["vapi"],
     "SYNTHFLOW_WEBHOOK_SECRET": lambda w: w.stack.secrets["synthflow"],
     "PROVIDER_CALL_ID": lambda w: "call-" + secrets.token_hex(6),
+    "OPERATOR_TOKEN": lambda w: bearer(w.stack.user("olga", app_metadata={"hookswitch_operator": True})),
+    "PROVIDER_ID": lambda w: w.stack.value("select id from call_service_providers order by created_at limit 1"),
+    "PROVIDER_KEY": lambda w: w.stack.keys["vapi"],
+    "VOICE_ID": World.voice,
+    "ATTEMPT_ID": World.attempt,
+    "EVENT_ID": lambda w: w.row("webhook_events", provider="vapi", signer="call", type="status-update", key=secrets.token_hex(8),
+                                state="failed", apply_error="XX000 something", report='{"status":"ringing"}', body="{}"),
+    "SLUG": lambda w: "receptionist",
+    "PHONE_NUMBER": lambda w: w.stack.value("select phone_number from contacts where id = %s", w.value("CONTACT_ID")),
+    "FILE": World.file,
     "EMAIL": lambda w: w.email,
     "NEW_EMAIL": lambda w: "new-" + w.email,
     "PASSWORD": lambda w: accounts.PASSWORD,
@@ -174,5 +206,8 @@ ROWS = {
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},
     ("POST", ONE + "/restore"): {"ORGANIZATION_ID": World.deleted},
-    ("POST", "/internal/workflow-runs/{run_id}/redrive"): {"RUN_ID": lambda w: w.run("failed")},
+    **{("POST", path + "/{run_id}/redrive"): {"RUN_ID": lambda w: w.run("failed")}
+       for path in ("/internal/workflow-runs", "/api/v1/admin/runs")},
+    ("POST", "/api/v1/admin/queue/calls/{call_id}/cancel"): WAITING_CALL,
+    ("DELETE", "/api/v1/admin/providers/{provider_id}"): {"PROVIDER_ID": lambda w: w.stack.provider("vapi", priority=9)},
 }

@@ -17,11 +17,11 @@ PERSON = {"email": "$EMAIL", "password": "$PASSWORD"}
 VALUES = {
     "email": "$EMAIL", "password": "$PASSWORD", "new_password": "$NEW_PASSWORD", "new_email": "$NEW_EMAIL",
     "token": "$MAIL_TOKEN", "token_hash": "$MAIL_TOKEN", "code": "$CODE", "challenge": "$CHALLENGE",
-    "refresh_token": "$REFRESH_TOKEN", "recovery_code": "$RECOVERY_CODE", "run_id": "$RUN_ID", "file": "$FILE",
+    "refresh_token": "$REFRESH_TOKEN", "recovery_code": "$RECOVERY_CODE", "api_key": "$PROVIDER_KEY",
     "recipient_number": "+15550100001", "phone_number": "+15550100002", "recipient_name": "Ann Lee",
     "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
     "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
-    "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
+    "rating": 5, "limit": 20, "tags": ["vip"], "text": "Hello, how can I help you?",
 }
 TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
 
@@ -37,6 +37,17 @@ MORE = {
     ("POST", "/api/v1/auth/change-email"): {"email": "$NEW_EMAIL", "password": "$PASSWORD"},
     ("POST", "/api/v1/organizations"): {"settings": {"calling_hours": {"start": "09:00", "end": "20:00", "timezone": "America/New_York"}}},
     ("GET", "/api/v1/organizations/{organization_id}/audit-log/export"): {"format": "csv"},
+    ("POST", "/api/v1/contacts"): {"phone_number": "+15550100002", "name": "Ann Lee", "tags": ["vip"]},
+    ("PATCH", "/api/v1/contacts/{contact_id}"): {"name": "Ann Lee", "do_not_call": True},
+    ("POST", "/api/v1/contacts/imports"): {"name": "customers", "dry_run": False},
+    ("POST", "/api/v1/call-templates"): {"name": "Appointment", "first_message": "Hello, this is a reminder of your appointment."},
+    ("PATCH", "/api/v1/call-templates/{call_template_id}"): {"visibility": "public"},
+    ("POST", "/api/v1/call-templates/{call_template_id}/shares"): ["email"],
+    ("POST", "/api/v1/templates/{slug}/render"): {"variable_values": {
+        "business_name": "Harbor Legal", "business_description": "We are a small law firm.", "opening_hours": "Monday to Friday, nine to five"}},
+    ("PUT", "/api/v1/voices/preferences"): {"default_voice_id": "$VOICE_ID"},
+    ("POST", "/api/v1/admin/providers"): {"name": "Vapi, second account", "provider_type": "vapi"},
+    ("PATCH", "/api/v1/admin/providers/{provider_id}"): {"priority": 1},
     ("POST", "/auth/v1/signup"): PERSON,
     ("POST", "/auth/v1/token"): {"grant_type": "password", **PERSON},
     **{("POST", "/auth/v1/" + name): ["email"] for name in ("recover", "resend", "otp", "magiclink")},
@@ -106,9 +117,8 @@ def token_of(route):
 
 
 def address(route):
-    """The URL, with the ids as variables."""
-    kinds = {f["name"]: f for f in route["fields"] if f["in"] == "path"}
-    path = re.sub(r"\{(\w+)\}", lambda m: str(value_of(kinds.get(m[1], {"name": m[1], "type": "uuid"}))), route["path"])
+    """The URL, with variables in its path."""
+    path = re.sub(r"\{(\w+)\}", lambda m: "$" + m[1].upper(), route["path"])
     query = "&".join(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given(route, "query").items())
     return f'"$API_URL{path}{"?" + query if query else ""}"'
 
@@ -129,8 +139,8 @@ def curl(route):
         words.append(f'-H "Authorization: Bearer ${token}"')
     headers, body = SENT.get(route["path"], ((), given(route, "body")))
     words += [f'-H "{header}"' for header in headers]
-    if route.get("raw") and route["path"] not in SENT:
-        words += ['-H "Content-Type: text/csv"', '--data-binary "@$FILE"']
+    if (route.get("raw") or route.get("stream")) and route["path"] not in SENT:
+        words += [f'-H "Content-Type: {route.get("body_type", "text/csv")}"', '--data-binary "@$FILE"']
     elif body or any(f["in"] == "body" for f in route["fields"]):
         words_of_body, after = body_words(body)
         words += words_of_body
