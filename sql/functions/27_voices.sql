@@ -53,11 +53,13 @@ begin
 end
 $$;
 
+-- What other hands have written there and is no wish is not shown.
 create or replace function public.voice_preferences_view(p_wishes jsonb) returns jsonb
     language sql stable set search_path = '' as $$
-    select jsonb_build_object('default_voice_id', p_wishes -> 'default',
+    select jsonb_build_object('default_voice_id', public.uuid_or_null(p_wishes ->> 'default'),
         'languages', (select coalesce(jsonb_agg(jsonb_build_object('language', l.key, 'voice_id', l.value) order by l.key), '[]')
-                        from jsonb_each(case jsonb_typeof(p_wishes -> 'languages') when 'object' then p_wishes -> 'languages' else '{}' end) l))
+                        from jsonb_each(case jsonb_typeof(p_wishes -> 'languages') when 'object' then p_wishes -> 'languages' else '{}' end) l
+                       where public.uuid_or_null(l.value #>> '{}') is not null))
 $$;
 
 -- Refuses what is no voice on offer; p_field: where it stands in the request.

@@ -59,7 +59,7 @@ grant execute on function public.organization_here(uuid), public.organization_vi
 
 -- Voices: what is on offer, and a person's own wishes.
 grant execute on function public.voice_view(public.voice_options), public.voice_kind(uuid), public.voice_account(uuid),
-    public.voice_preferences_view(jsonb), public.voice_preferences_put(uuid, jsonb) to hookswitch_api;
+    public.voice_preferences_view(jsonb), public.voice_preferences_put(uuid, jsonb), public.uuid_or_null(text) to hookswitch_api;
 
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
 revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),

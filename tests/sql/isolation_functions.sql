@@ -72,6 +72,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.idempotency_take', 'api', null, null),
     -- Voices are everybody's; a preference is the asker's own.
     ('public.voice_view', 'api', null, null),
+    ('public.uuid_or_null', 'api', null, null),
     ('public.voice_preferences_view', 'api', null, null),
     ('public.voice_kind', 'api', 'select public.voice_kind(''$theirs'')', null),
     ('public.voice_account', 'api', 'select public.voice_account(''$theirs'')', null),
