@@ -98,7 +98,8 @@ THINGS = {
 }
 
 # Ids of things that belong to nobody, with the reason.
-SHARED = {"voice_id": "voices are on offer to everybody"}
+SHARED = {"voice_id": "voices are on offer to everybody", "default_voice_id": "the same",
+          "provider_id": "providers belong to the installation"}
 
 # Values of required fields by name; else by type.
 SAMPLES = {

@@ -131,6 +131,13 @@ struct voice_recording {
 	const char *why;        /* LOOK_FAILED: short reason */
 };
 
+/* What a sample of a voice shall say. */
+struct voice_say {
+	const char *voice_provider; /* the voice's maker */
+	const char *voice_id;       /* its id there */
+	const char *text;
+};
+
 struct voice_provider {
 	const char *type;
 	const char *default_url;
@@ -156,6 +163,13 @@ struct voice_provider {
 	 * a call with another mark than assignment_id (NULL: whoever's mark). */
 	enum voice_finding (*recording)(struct mem *m, const struct voice_account *a,
 	    const struct voice_look *l, const struct fetch_answer *in, struct voice_recording *ret);
+	/* sample: asks for a text said without a call; NULL where the provider has no way (today
+	 * neither has), ENOTSUP where it has none for this voice.  sampled: reads the answer: where
+	 * that can be heard, or NULL. */
+	int (*sample)(struct mem *m, const struct voice_account *a, const struct voice_say *s,
+	    struct fetch_request *ret);
+	const char *(
+	    *sampled)(struct mem *m, const struct voice_account *a, const struct fetch_answer *in);
 };
 
 /* voice_find: the provider of that type, NULL when there is none. */
@@ -170,6 +184,10 @@ const char *voice_key(struct mem *m, const struct voice_provider *p, const char 
  * base_url, api_key and timeout_ms.  -1 with errno: ENOENT: no such provider, EACCES: the key
  * cannot be opened (the rest is filled), ENOMEM. */
 int voice_account_read(struct mem *m, const struct json *row, struct voice_account *ret);
+/* voice_sample: has the account of a row (see voice_account_read) say it, and waits: where it can
+ * be heard.  NULL with errno: ENOTSUP: p cannot (NULL can nothing); else it failed. */
+const char *voice_sample(struct ctx *c, const struct voice_provider *p, const struct json *row,
+    const struct voice_say *say);
 /* voice_refusal: what all providers share: the outcome of an answer that is no 2xx, or of none at
  * all (design section 6 step 4). */
 void voice_refusal(struct mem *m, const struct fetch_answer *in, struct voice_outcome *ret);

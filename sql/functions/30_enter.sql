@@ -51,7 +51,8 @@ begin
                                    template_id, voice_id, caller_number_id, custom_variables, metadata, priority, max_attempts)
     values (p_organization, p_user, v_number, p_call ->> 'recipient_name', p_call ->> 'recipient_email',
             (p_call ->> 'scheduled_time')::timestamptz, coalesce((p_call ->> 'expires_at')::timestamptz, v_due + interval '1 day'),
-            v_template.id, (p_call ->> 'voice_id')::uuid, (p_call ->> 'caller_number_id')::uuid, v_variables,
+            v_template.id, coalesce((p_call ->> 'voice_id')::uuid, public.voice_preferred(p_user, v_template)),
+            (p_call ->> 'caller_number_id')::uuid, v_variables,
             coalesce(nullif(p_call -> 'metadata', 'null'), '{}'), coalesce((p_call ->> 'priority')::integer, 5),
             coalesce((p_call ->> 'max_attempts')::integer, 3))
     returning id into v_id;

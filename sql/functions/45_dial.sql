@@ -45,7 +45,7 @@ begin
       from public.call_assignments a
       join public.call_service_providers p on p.id = a.provider_id
       join public.call_queue q on q.id = a.call_id
-      left join public.voice_options v on v.id = q.voice_id
+      left join public.voice_options v on v.id = q.voice_id and (v.provider_id is null or v.provider_id = p.id) -- another account lacks it
      where a.id = any (p_ids));
 end
 $$;

@@ -57,6 +57,10 @@ grant execute on function public.organization_here(uuid), public.organization_vi
     public.audit_filter(text, uuid, text, uuid, timestamptz, timestamptz), public.audit_rows(jsonb, text, integer),
     public.audit_view(public.audit_log), public.audit_csv(public.audit_log), public.csv_field(text) to hookswitch_api;
 
+-- Voices: what is on offer, and a person's own wishes.
+grant execute on function public.voice_view(public.voice_options), public.voice_kind(uuid), public.voice_account(uuid),
+    public.voice_preferences_view(jsonb), public.voice_preferences_put(uuid, jsonb), public.uuid_or_null(text) to hookswitch_api;
+
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
 revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),
     api.workflow_run_cancel(text), api.workflow_run_signal(text, text, jsonb, text) from hookswitch_api;

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from model_routes import Tenant
+from model_routes import SHARED, Tenant
 from stack_client import problem
 from stack_routes import asker, path_of, routes_of
 
@@ -23,6 +23,7 @@ def ann(stack):
     tenant = Tenant(stack, "ann").make_all()
     tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
     for n in range(2):
+        stack.insert("voice_options", voice_id=f"voice-{n}", name=f"Voice {n}")
         tenant.person.post(f"/api/v1/organizations/{tenant.organization}/members", {"email": f"{n}@example.com", "role": "viewer"}, expect=201)
     return tenant
 
@@ -36,7 +37,8 @@ def lists(routes):
 
 def address(tenant, route):
     """The path, with things of the tenant's in it."""
-    return path_of(route, **{f["name"]: tenant.ids(f["name"])[0] for f in route["fields"] if f["in"] == "path" and f["type"] == "uuid"})
+    return path_of(route, **{f["name"]: tenant.ids(f["name"])[0] for f in route["fields"]
+                             if f["in"] == "path" and f["type"] == "uuid" and f["name"] not in SHARED})
 
 
 def walk(value, name=""):

@@ -289,7 +289,7 @@ def test_logs_hold_no_numbers_of_people_no_keys_and_no_transcripts(stack, alice)
 def requests_for(stack, alice):
     """For each program a request that it answers in different ways, by its number."""
     hooks = Hooks(stack)
-    template = str(stack.value("select id from call_templates"))
+    template, voice = str(stack.value("select id from call_templates")), stack.insert("voice_options", voice_id="x", name="x")
     wrong = {"X-Vapi-Secret": "wrong"}
     inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
 
@@ -331,7 +331,12 @@ def requests_for(stack, alice):
                 lambda: who.ask("GET", "/auth/v1/user"), lambda: who.ask("GET", "/auth/v1/verify?type=signup&token=x"),
                 lambda: who.ask("POST", "/auth/v1/otp", {**ann, "data": {"n": "x" * (n % 3000)}})][n % 6]()
 
-    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
+    def voices(who, n):
+        return [lambda: who.ask("GET", f"/api/v1/voices?name={'x' * (n % 9)}"), lambda: who.ask("PUT", "/api/v1/voices/preferences", {
+            "languages": [{"language": "de", "voice_id": UUID}] * (n % 60)}), lambda: who.ask(
+                "POST", f"/api/v1/voices/{voice}/sample", {"text": "x" * (n % 600)}, headers={"Idempotency-Key": f"k{n % 50}"})][n % 3]()
+
+    return {"auth": auth, "auth-v1": auth_v1, "voices": voices, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
             "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
@@ -344,7 +349,7 @@ def hammer(stack, alice, name, begin, n):
     work = requests_for(stack, alice)[name]
 
     def some(place):
-        who = alice.with_headers() if name in ("calls", "organizations") else stack.anybody()
+        who = alice.with_headers() if name in ("calls", "organizations", "voices") else stack.anybody()
         return [work(who, begin + i).status_code for i in range(place, n, 4)]
 
     with ThreadPoolExecutor(4) as pool:

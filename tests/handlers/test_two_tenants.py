@@ -14,9 +14,10 @@ import pytest
 from model_calls import Calls
 from model_organizations import Organizations
 from model_tenants import Side, pair, step
+from model_voices import Voices
 
 # The nouns that take part.
-NOUNS = [Calls, Organizations]
+NOUNS = [Calls, Organizations, Voices]
 
 
 @pytest.fixture

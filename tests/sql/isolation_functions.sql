@@ -70,6 +70,12 @@ insert into callers (name, callers, attempt, answer) values
     ('public.refuse_field', 'api', null, null),
     ('public.idempotency_keep', 'api', null, null),
     ('public.idempotency_take', 'api', null, null),
+    -- Voices are everybody's; a preference is the asker's own.
+    ('public.voice_view', 'api', null, null),
+    ('public.uuid_or_null', 'api', null, null),
+    ('public.voice_preferences_view', 'api', null, null),
+    ('public.voice_kind', 'api', 'select public.voice_kind(''$theirs'')', null),
+    ('public.voice_account', 'api', 'select public.voice_account(''$theirs'')', null),
     -- The back end of an application is trusted with all of it.
     ('public.assign_call_to_provider', 'service', null, null),
     ('public.complete_call', 'service', null, null),
@@ -135,6 +141,10 @@ insert into callers (name, callers, attempt, answer) values
     ('api.totp_confirm', 'api', 'select api.totp_confirm(''$factor'', 1, ''[]'')', '*'),
     ('api.totp_disable', 'api', 'select api.totp_disable()', '*'),
     ('api.recovery_codes_renew', 'api', 'select api.recovery_codes_renew(''[]'')', '*');
+insert into callers (name, callers, attempt, answer, answer_to_key) values
+    ('public.voice_preferences_put', 'api', 'select public.voice_preferences_put(''$bob'', null)', 'PT422 voice_not_found', 'PT403 person_needed'),
+    ('public.voice_preferences_put', 'api', 'select public.voice_preferences_put(null, ''[{"language":"de","voice_id":"$bob"}]'')',
+        'PT422 voice_not_found', 'PT403 person_needed');
 insert into callers (name, callers, why_none)
 select 'api.' || name, 'api', 'who asks is proved by what the program checked before: a sealed token, a password, a refresh token'
   from unnest(array['auth_signup', 'auth_resend', 'auth_forgot', 'auth_code', 'auth_verify', 'auth_email_take', 'auth_reset', 'auth_signin_ask',
