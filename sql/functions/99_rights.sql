@@ -57,6 +57,15 @@ grant execute on function public.organization_here(uuid), public.organization_vi
     public.audit_filter(text, uuid, text, uuid, timestamptz, timestamptz), public.audit_rows(jsonb, text, integer),
     public.audit_view(public.audit_log), public.audit_csv(public.audit_log), public.csv_field(text) to hookswitch_api;
 
+-- Templates: those that write say again whose they are (call_template_lock); the rest sees what the policies show.
+grant execute on function public.call_templates_shared() to hookswitch_api, authenticated;
+grant execute on function public.call_template_own(public.call_templates, uuid, uuid), public.call_template_view(public.call_templates),
+    public.call_template_make(jsonb), public.call_template_update(uuid, jsonb), public.call_template_delete(uuid),
+    public.call_template_category_rename(text, text),
+    public.call_template_copy(uuid, text, text), public.call_template_shares_of(uuid), public.call_template_share(uuid, uuid, text, uuid),
+    public.call_template_unshare(uuid, uuid), public.template_tags(jsonb), public.assistant_template_view(public.templates),
+    public.assistant_template_render(text, jsonb) to hookswitch_api;
+
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
 revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),
     api.workflow_run_cancel(text), api.workflow_run_signal(text, text, jsonb, text) from hookswitch_api;
