@@ -31,6 +31,7 @@ def requests_of(stack):
         "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
         "organizations": ("GET", "/api/v1/organizations", bearer, b""),
+        "templates": ("GET", "/api/v1/call-templates?limit=1", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),

@@ -13,10 +13,11 @@ import pytest
 
 from model_calls import Calls
 from model_organizations import Organizations
+from model_templates import Templates
 from model_tenants import Side, pair, step
 
 # The nouns that take part.
-NOUNS = [Calls, Organizations]
+NOUNS = [Calls, Organizations, Templates]
 
 
 @pytest.fixture
