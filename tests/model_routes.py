@@ -71,7 +71,7 @@ class Tenant:
 
 
 def _template(tenant):
-    return tenant.stack.template(organization_id=tenant.organization, name=tenant.word, created_by=tenant.person.id)
+    return tenant.stack.template(organization_id=tenant.organization, name=tenant.word, created_by=tenant.person.id, category="reminders")
 
 
 def _number(tenant):

@@ -21,7 +21,7 @@ VALUES = {
     "recipient_number": "+15550100001", "phone_number": "+15550100002", "recipient_name": "Ann Lee",
     "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
     "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
-    "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
+    "slug": "receptionist", "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
 }
 TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
 
@@ -37,6 +37,13 @@ MORE = {
     ("POST", "/api/v1/auth/change-email"): {"email": "$NEW_EMAIL", "password": "$PASSWORD"},
     ("POST", "/api/v1/organizations"): {"settings": {"calling_hours": {"start": "09:00", "end": "20:00", "timezone": "America/New_York"}}},
     ("GET", "/api/v1/organizations/{organization_id}/audit-log/export"): {"format": "csv"},
+    ("POST", "/api/v1/call-templates"): {
+        "category": "reminders", "params": {"variables": [{"name": "who", "required": True}]}, "first_message": "Hello {{who}}!",
+        "targets": [{"provider_type": "vapi", "assistant": "11111111-1111-4111-8111-111111111111"}]},
+    ("POST", "/api/v1/call-templates/categories/rename"): {"from": "reminders", "to": "appointments"},
+    ("POST", "/api/v1/call-templates/{call_template_id}/shares"): {"email": "$NEW_EMAIL"},
+    ("POST", "/api/v1/templates/{slug}/render"): {"variable_values": {
+        "business_name": "Harbor Legal", "business_description": "We are a small law firm.", "opening_hours": "Monday to Friday, nine to five"}},
     ("POST", "/auth/v1/signup"): PERSON,
     ("POST", "/auth/v1/token"): {"grant_type": "password", **PERSON},
     **{("POST", "/auth/v1/" + name): ["email"] for name in ("recover", "resend", "otp", "magiclink")},
