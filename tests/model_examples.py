@@ -202,6 +202,7 @@ ROWS = {
     ("GET", "/api/v1/calls/{call_id}/recording"): {"CALL_ID": World.spoken},
     ("POST", "/api/v1/calls/{call_id}/cancel"): WAITING_CALL,
     ("POST", "/api/v1/calls/{call_id}/reschedule"): WAITING_CALL,
+    ("POST", "/api/v1/call-templates/categories/rename"): {"TOKEN": lambda w: w.tenant.ids("call_template_id") and bearer(w.tenant.person)},
     ("POST", "/api/v1/organizations/invitations/accept"): {"MAIL_TOKEN": World.invited, "TOKEN": lambda w: bearer(w.account)},
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},

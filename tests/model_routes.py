@@ -71,7 +71,7 @@ class Tenant:
 
 
 def _template(tenant):
-    return tenant.stack.template(organization_id=tenant.organization, name=tenant.word, created_by=tenant.person.id)
+    return tenant.stack.template(organization_id=tenant.organization, name=tenant.word, created_by=tenant.person.id, category="reminders")
 
 
 def _number(tenant):
@@ -82,6 +82,9 @@ def _number(tenant):
 THINGS = {
     "organization_id": (lambda t: [t.organization], "organization_not_found"),
     "template_id": (lambda t: [_template(t)], "template_not_found"),
+    "call_template_id": (lambda t: [_template(t)], "call_template_not_found"),
+    "share_id": (lambda t: [_row(t, "call_template_shares", template_id=t.ids("call_template_id")[0], email=f"{t.word}@example.com")],
+                 "share_not_found"),
     "caller_number_id": (lambda t: [_number(t)], "caller_number_not_found"),
     "session_id": (lambda t: [model_auth_v1.session(t)], "session_not_found"),
     "factor_id": (lambda t: [model_auth_v1.factor(t)], "mfa_factor_not_found"),
@@ -100,6 +103,8 @@ THINGS = {
 # Ids of things that belong to nobody, with the reason.
 SHARED = {"voice_id": "voices are on offer to everybody", "default_voice_id": "the same",
           "provider_id": "providers belong to the installation"}
+SHARED = {"voice_id": "voices are on offer to everybody",
+          "with_organization_id": "whoever was told an organization's id may share a template of his with it; nothing of it is told"}
 
 # Values of required fields by name; else by type.
 SAMPLES = {
@@ -107,6 +112,7 @@ SAMPLES = {
     "scopes": ["calls:read"],
     "email": lambda t: f"{secrets.token_hex(6)}-{t.word}@example.com",
     "code": "123456",
+    "slug": "receptionist",
     "token": lambda t: token_of(t.stack, "invitation", t.ids("invitation_id")[0]),
 }
 TYPES = {"e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01T00:00:00Z", "int": 1, "number": 1, "bool": True,

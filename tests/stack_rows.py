@@ -15,7 +15,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 HERE = Path(__file__).resolve().parent
-KEPT = ("state_moves", "subscription_plans", "end_reasons", "retry_policies")
+KEPT = ("state_moves", "subscription_plans", "end_reasons", "retry_policies", "templates")
 OVER = ("completed", "failed", "canceled", "expired")
 
 # Times that a provider's row brings: short, so that a test need not wait.
@@ -143,8 +143,8 @@ class Rows:
         return self.insert("call_service_providers", **row)
 
     def template(self, kinds=("vapi", "synthflow"), **columns):
-        """A template that these kinds of provider can say, everybody's unless organization_id says whose."""
-        row = {"name": "Reminder", "is_public": "organization_id" not in columns, **columns}
+        """A template that these kinds of provider can say: everybody's, or with organization_id all of an organization's."""
+        row = {"name": "Reminder", "visibility": "organization" if "organization_id" in columns else "public", **columns}
         ident = self.insert("call_templates", **row)
         for kind in kinds:
             assistant, caller = TARGETS[kind]

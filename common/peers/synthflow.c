@@ -63,6 +63,10 @@ dial(struct mem *m, const struct voice_account *a, const struct voice_dial *d,
 	peer_put(&body, "from_phone_number", d->caller);
 	peer_put(&body, "lead_email", d->email);
 	peer_put(&body, "external_webhook_url", a->webhook_url);
+	if (json_type(d->says) == JSON_OBJECT) {
+		peer_put(&body, "prompt", json_str(d->says, "prompt"));
+		peer_put(&body, "greeting", json_str(d->says, "first_message"));
+	}
 	text_puts(&body, ",\"custom_variables\":[");
 	put_variable(&body, SYNTHFLOW_MARK, d->assignment_id);
 	json_each(d->variables, put_json_variable, &body);

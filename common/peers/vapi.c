@@ -74,6 +74,23 @@ put_server(struct text *t, const struct voice_account *a, const struct voice_dia
 	text_printf(t, ",\"backoffPlan\":%s},\"serverMessages\":%s", backoff_plan, server_messages);
 }
 
+/* At Vapi a prompt is part of a model, which is overridden as a whole. */
+static void
+put_says(struct text *t, const struct json *says)
+{
+	const char *prompt = json_str(says, "prompt");
+
+	peer_put(t, "firstMessage", json_str(says, "first_message"));
+	if (!prompt || prompt[0] == '\0')
+		return;
+	text_puts(t, ",\"model\":{");
+	peer_put(t, "provider", json_str(says, "model_provider"));
+	peer_put(t, "model", json_str(says, "model_name"));
+	text_puts(t, ",\"messages\":[{\"role\":\"system\"");
+	peer_put(t, "content", prompt);
+	text_puts(t, "}]}");
+}
+
 static void
 put_overrides(struct text *t, const struct voice_account *a, const struct voice_dial *d)
 {
@@ -90,6 +107,8 @@ put_overrides(struct text *t, const struct voice_account *a, const struct voice_
 		text_puts(t, ",\"voice\":");
 		json_write(t, d->voice);
 	}
+	if (json_type(d->says) == JSON_OBJECT)
+		put_says(t, d->says);
 	put_server(t, a, d);
 	text_putc(t, '}');
 }

@@ -36,7 +36,9 @@ struct voice_dial {
 				  provider's default */
 	const struct json *variables; /* object or NULL */
 	const struct json *voice;     /* Vapi: {"provider","voiceId"} override, or NULL */
-	const char *token;            /* X-Vapi-Secret of this call; NULL: none */
+	const struct json *says; /* {"first_message","prompt","model_provider","model_name"}, ready
+				    to be said in place of the assistant's own; or NULL */
+	const char *token;       /* X-Vapi-Secret of this call; NULL: none */
 };
 
 enum voice_result {

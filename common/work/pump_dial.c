@@ -108,6 +108,7 @@ dial_build(struct job *j, const struct json *row, struct fetch_request *ret)
 		.caller = json_str(row, "caller"),
 		.variables = json_get(row, "variables"),
 		.voice = json_get(row, "voice"),
+		.says = json_get(row, "says"),
 		.token = seal_token(j->mem, SEAL_CALL, j->assignment_id),
 	};
 

@@ -21,7 +21,7 @@ VALUES = {
     "recipient_number": "+15550100001", "phone_number": "+15550100002", "recipient_name": "Ann Lee",
     "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
     "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
-    "rating": 5, "limit": 20, "tags": ["vip"], "text": "Hello, how can I help you?",
+    "slug": "receptionist", "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"], "text": "Hello, how can I help you?",
 }
 TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
 
@@ -40,14 +40,17 @@ MORE = {
     ("POST", "/api/v1/contacts"): {"phone_number": "+15550100002", "name": "Ann Lee", "tags": ["vip"]},
     ("PATCH", "/api/v1/contacts/{contact_id}"): {"name": "Ann Lee", "do_not_call": True},
     ("POST", "/api/v1/contacts/imports"): {"name": "customers", "dry_run": False},
-    ("POST", "/api/v1/call-templates"): {"name": "Appointment", "first_message": "Hello, this is a reminder of your appointment."},
     ("PATCH", "/api/v1/call-templates/{call_template_id}"): {"visibility": "public"},
-    ("POST", "/api/v1/call-templates/{call_template_id}/shares"): ["email"],
-    ("POST", "/api/v1/templates/{slug}/render"): {"variable_values": {
-        "business_name": "Harbor Legal", "business_description": "We are a small law firm.", "opening_hours": "Monday to Friday, nine to five"}},
     ("PUT", "/api/v1/voices/preferences"): {"default_voice_id": "$VOICE_ID"},
     ("POST", "/api/v1/admin/providers"): {"name": "Vapi, second account", "provider_type": "vapi"},
     ("PATCH", "/api/v1/admin/providers/{provider_id}"): {"priority": 1},
+    ("POST", "/api/v1/call-templates"): {
+        "category": "reminders", "params": {"variables": [{"name": "who", "required": True}]}, "first_message": "Hello {{who}}!",
+        "targets": [{"provider_type": "vapi", "assistant": "11111111-1111-4111-8111-111111111111"}]},
+    ("POST", "/api/v1/call-templates/categories/rename"): {"from": "reminders", "to": "appointments"},
+    ("POST", "/api/v1/call-templates/{call_template_id}/shares"): {"email": "$NEW_EMAIL"},
+    ("POST", "/api/v1/templates/{slug}/render"): {"variable_values": {
+        "business_name": "Harbor Legal", "business_description": "We are a small law firm.", "opening_hours": "Monday to Friday, nine to five"}},
     ("POST", "/auth/v1/signup"): PERSON,
     ("POST", "/auth/v1/token"): {"grant_type": "password", **PERSON},
     **{("POST", "/auth/v1/" + name): ["email"] for name in ("recover", "resend", "otp", "magiclink")},

@@ -9,7 +9,6 @@ declare
     v_number text := p_call ->> 'recipient_number';
     v_due timestamptz := greatest(coalesce((p_call ->> 'scheduled_time')::timestamptz, now()), now());
     v_variables jsonb := coalesce(nullif(p_call -> 'custom_variables', 'null'), '{}');
-    v_missing text;
     v_id uuid;
 begin
     if not public.may_act_for(p_organization) then
@@ -18,21 +17,16 @@ begin
     if v_number is null or v_number !~ '^\+[1-9][0-9]{6,14}$' then
         perform public.refuse_field('number_invalid', 'recipient_number', 'A phone number in E.164 form, such as +15550100002.');
     end if;
-    select * into v_template from public.call_templates t
-     where t.id = (p_call ->> 'template_id')::uuid and (t.is_public or t.organization_id = p_organization);
-    if not found then
+    select * into v_template from public.call_templates t where t.id = (p_call ->> 'template_id')::uuid;
+    if not found or not public.call_template_seen(v_template, p_organization, p_user) then
         perform public.refuse_field('template_not_found', 'template_id', 'There is no such template for this organization.');
     end if;
     if not exists (select from public.call_template_targets g join public.call_service_providers p on p.provider_type = g.provider_type
                     where g.template_id = v_template.id and p.is_active) then
         perform public.refuse_field('template_no_target', 'template_id', 'No active provider can say this template.');
     end if;
-    select r.name into v_missing
-      from jsonb_array_elements_text(case when jsonb_typeof(v_template.params -> 'required') = 'array'
-                                          then v_template.params -> 'required' else '[]' end) r(name)
-     where coalesce(v_variables ->> r.name, '') = '' limit 1;
-    if v_missing is not null then
-        perform public.refuse_field('variable_missing', 'custom_variables.' || v_missing, 'The template needs this variable.');
+    if v_variables <> '{}' or v_template.params ?| '{variables,required}' then
+        v_variables := public.template_values(v_template.params, v_variables, 'custom_variables');
     end if;
     if p_call ->> 'voice_id' is not null
        and not exists (select from public.voice_options v where v.id = (p_call ->> 'voice_id')::uuid and v.is_active) then

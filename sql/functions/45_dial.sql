@@ -40,12 +40,14 @@ begin
         'provider_id', p.id, 'provider_type', p.provider_type, 'base_url', p.base_url, 'api_key', p.api_key, 'timeout_ms', p.timeout_ms,
         'number', q.recipient_number, 'name', q.recipient_name, 'email', q.recipient_email,
         'assistant', a.assistant, 'caller', a.caller_number, 'variables', q.custom_variables,
+        'says', case when t.id is not null then public.call_template_says(t, q.custom_variables) end,
         'voice', case when v.id is not null then jsonb_build_object('provider', v.voice_provider, 'voiceId', v.voice_id) end)
         order by q.priority, q.due_at, q.position), '[]')
       from public.call_assignments a
       join public.call_service_providers p on p.id = a.provider_id
       join public.call_queue q on q.id = a.call_id
       left join public.voice_options v on v.id = q.voice_id and (v.provider_id is null or v.provider_id = p.id) -- another account lacks it
+      left join public.call_templates t on t.id = q.template_id and num_nonnulls(t.first_message, t.system_prompt) > 0
      where a.id = any (p_ids));
 end
 $$;

@@ -60,6 +60,14 @@ grant execute on function public.organization_here(uuid), public.organization_vi
 -- Voices: what is on offer, and a person's own wishes.
 grant execute on function public.voice_view(public.voice_options), public.voice_kind(uuid), public.voice_account(uuid),
     public.voice_preferences_view(jsonb), public.voice_preferences_put(uuid, jsonb), public.uuid_or_null(text) to hookswitch_api;
+-- Templates: those that write say again whose they are (call_template_lock); the rest sees what the policies show.
+grant execute on function public.call_templates_shared() to hookswitch_api, authenticated;
+grant execute on function public.call_template_own(public.call_templates, uuid, uuid), public.call_template_view(public.call_templates),
+    public.call_template_make(jsonb), public.call_template_update(uuid, jsonb), public.call_template_delete(uuid),
+    public.call_template_category_rename(text, text),
+    public.call_template_copy(uuid, text, text), public.call_template_shares_of(uuid), public.call_template_share(uuid, uuid, text, uuid),
+    public.call_template_unshare(uuid, uuid), public.template_tags(jsonb), public.assistant_template_view(public.templates),
+    public.assistant_template_render(text, jsonb) to hookswitch_api;
 
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
 revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),

@@ -32,6 +32,7 @@ def requests_of(stack):
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
         "organizations": ("GET", "/api/v1/organizations", bearer, b""),
         "voices": ("GET", "/api/v1/voices?limit=1", bearer, b""),
+        "templates": ("GET", "/api/v1/call-templates?limit=1", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),

@@ -204,7 +204,7 @@ def test_all_that_a_person_may_call_is_scheduling_and_harmless_helpers(stack):
        where n.nspname in ('public', 'api', 'hookswitch') and has_function_privilege('authenticated', p.oid, 'execute')
          and p.prorettype <> 'trigger'::regtype
          and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')""")}
-    assert found == {"schedule_call", "current_organization_id", "current_user_id"}
+    assert found == {"schedule_call", "current_organization_id", "current_user_id", "call_templates_shared"}
 
 
 def test_a_person_changes_only_his_own_profile_and_not_his_standing(stack, alice, bob):

@@ -15,7 +15,7 @@ from model_auth_v1 import HALF, SESSION, session, with_token
 from model_routes import GIVEN, LAST, OPEN, SHARED, THINGS, Tenant, missing, sample
 from stack_client import Client, problem, sign_token, user_claims
 from stack_routes import routes_of
-from stack_rows import KEPT
+from stack_rows import KEPT, TARGETS
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 # Tables that are about nobody, or that a request may write for whoever asks.
@@ -109,7 +109,7 @@ def words_of(stack, tenant):
     text = " ".join(row for _, row in all_of(stack, tenant))
     found = set(re.findall(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\+1555\d{7}", text)) | {tenant.word, tenant.organization}
     shared = {str(r[0]) for r in stack.sql("""select id from call_service_providers union all select id from voice_options
-        union all select id from subscription_plans""")}
+        union all select id from subscription_plans""")} | {number for _, number in TARGETS.values()}
     return found - shared
 
 

@@ -336,7 +336,12 @@ def requests_for(stack, alice):
             "languages": [{"language": "de", "voice_id": UUID}] * (n % 60)}), lambda: who.ask(
                 "POST", f"/api/v1/voices/{voice}/sample", {"text": "x" * (n % 600)}, headers={"Idempotency-Key": f"k{n % 50}"})][n % 3]()
 
-    return {"auth": auth, "auth-v1": auth_v1, "voices": voices, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
+    def templates(who, n):
+        path, wish = "/api/v1/call-templates", {"name": "T", "first_message": "Hello " * (n % 300)}
+        return [lambda: who.ask("GET", path), lambda: who.ask("POST", path, wish), lambda: who.ask("PUT", f"{path}/{template}/favorite"),
+                lambda: who.ask("POST", "/api/v1/templates/receptionist/render", {"variable_values": {"x": "x" * n}})][n % 4]()
+
+    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "templates": templates, "voices": voices, "vapi-webhook": vapi,
             "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
@@ -349,7 +354,7 @@ def hammer(stack, alice, name, begin, n):
     work = requests_for(stack, alice)[name]
 
     def some(place):
-        who = alice.with_headers() if name in ("calls", "organizations", "voices") else stack.anybody()
+        who = alice.with_headers() if name in ("calls", "organizations", "templates", "voices") else stack.anybody()
         return [work(who, begin + i).status_code for i in range(place, n, 4)]
 
     with ThreadPoolExecutor(4) as pool:

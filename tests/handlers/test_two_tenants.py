@@ -13,11 +13,12 @@ import pytest
 
 from model_calls import Calls
 from model_organizations import Organizations
+from model_templates import Templates
 from model_tenants import Side, pair, step
 from model_voices import Voices
 
 # The nouns that take part.
-NOUNS = [Calls, Organizations, Voices]
+NOUNS = [Calls, Organizations, Templates, Voices]
 
 
 @pytest.fixture

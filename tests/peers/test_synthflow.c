@@ -88,6 +88,24 @@ variables_become_strings_and_our_mark_is_ours(void **state)
 }
 
 static void
+what_a_template_says_takes_the_place_of_the_models_words(void **state)
+{
+	struct mem *m = *state;
+	struct voice_dial d = plain;
+	const struct json *j;
+
+	d.says = parsed(m, "{\"first_message\":\"Hello\",\"prompt\":\"Be kind.\"}");
+	j = dialled_body(m, &account, &d);
+	assert_string_equal(at(j, "greeting"), "Hello");
+	assert_string_equal(at(j, "prompt"), "Be kind.");
+
+	d.says = NULL;
+	j = dialled_body(m, &account, &d);
+	assert_null(json_get(j, "greeting"));
+	assert_null(json_get(j, "prompt"));
+}
+
+static void
 calls_are_looked_up_by_list_and_by_id(void **state)
 {
 	struct mem *m = *state;
@@ -144,6 +162,7 @@ main(void)
 		TEST_CASE(a_dial_says_all_that_synthflow_must_know),
 		TEST_CASE(what_is_not_known_is_not_said),
 		TEST_CASE(variables_become_strings_and_our_mark_is_ours),
+		TEST_CASE(what_a_template_says_takes_the_place_of_the_models_words),
 		TEST_CASE(calls_are_looked_up_by_list_and_by_id),
 		TEST_CASE(what_cannot_be_said_is_not_sent),
 	};

@@ -63,6 +63,34 @@ a_dial_says_all_that_vapi_must_know(void **state)
 }
 
 static void
+what_a_template_says_takes_the_place_of_the_assistants_words(void **state)
+{
+	struct mem *m = *state;
+	struct voice_dial d = plain;
+	const struct json *o;
+
+	d.says = parsed(m,
+	    "{\"first_message\":\"Hello \\\"Pat\\\"\",\"prompt\":\"Be\\nkind.\",\"model_provider\":"
+	    "\"openai\",\"model_name\":\"gpt-4o-mini\"}");
+	o = json_get(dialled_body(m, &account, &d), "assistantOverrides");
+	assert_string_equal(at(o, "firstMessage"), "Hello \"Pat\"");
+	assert_string_equal(at(o, "model.provider"), "openai");
+	assert_string_equal(at(o, "model.model"), "gpt-4o-mini");
+	assert_string_equal(at(o, "model.messages.0.role"), "system");
+	assert_string_equal(at(o, "model.messages.0.content"), "Be\nkind.");
+
+	d.says = parsed(m, "{\"first_message\":\"Hello\",\"model_provider\":\"openai\"}");
+	o = json_get(dialled_body(m, &account, &d), "assistantOverrides");
+	assert_string_equal(at(o, "firstMessage"), "Hello");
+	assert_null(json_get(o, "model"));
+
+	d.says = parsed(m, "null");
+	o = json_get(dialled_body(m, &account, &d), "assistantOverrides");
+	assert_null(json_get(o, "firstMessage"));
+	assert_null(json_get(o, "model"));
+}
+
+static void
 vapi_is_told_where_to_report_and_to_repeat_it(void **state)
 {
 	struct mem *m = *state;
@@ -242,6 +270,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST_CASE(a_dial_says_all_that_vapi_must_know),
+		TEST_CASE(what_a_template_says_takes_the_place_of_the_assistants_words),
 		TEST_CASE(vapi_is_told_where_to_report_and_to_repeat_it),
 		TEST_CASE(what_is_not_known_is_not_said),
 		TEST_CASE(a_long_name_is_cut_at_forty_characters),

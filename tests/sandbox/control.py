@@ -90,8 +90,10 @@ class Control:
         return json_response(200, self.state.counters.view())
 
     async def calls(self, request):
-        """All calls, oldest first; narrowed by provider, number, status, assignment_id."""
-        keep = [c.summary() for c in self.state.calls.values()]
+        """All calls, oldest first; narrowed by provider, number, status, assignment_id.  Of one
+        attempt also the body that it was made with."""
+        body = "assignment_id" in request.query
+        keep = [{**c.summary(), **({"body": c.body} if body else {})} for c in self.state.calls.values()]
         return json_response(200, _narrow(keep, request.query))
 
     async def mails(self, request):

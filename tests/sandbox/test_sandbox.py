@@ -55,6 +55,10 @@ def test_vapi_refuses_what_the_real_one_refuses(vapi):
            {**good, "assistantOverrides": {**over, "serverMessages": ["call-start", {}]}},
            {**good, "assistantOverrides": {"server": {"secret": "x"}}},
            {**good, "assistantOverrides": {"server": {"url": "x", "backoffPlan": plan}}},
+           {**good, "assistantOverrides": {"firstMessage": 5}},
+           {**good, "assistantOverrides": {"model": {"messages": []}}},
+           {**good, "assistantOverrides": {"model": {"provider": "p", "model": "m", "messages": [{"role": "x"}]}}},
+           {**good, "assistantOverrides": {"model": {"provider": "p", "model": "m", "systemPrompt": "x"}}},
            {**good, "schedulePlan": {"earliestAt": "soon"}},
            {k: v for k, v in good.items() if k != "assistantId"},
            {k: v for k, v in good.items() if k != "phoneNumberId"}, [], 1]

@@ -19,6 +19,8 @@ OVERRIDES = {"transcriber", "model", "voice", "firstMessage", "firstMessageInter
              "monitorPlan", "credentialIds", "server", "keypadInputPlan"}
 SERVER = {"timeoutSeconds", "credentialId", "staticIpAddressesEnabled", "encryptedPaths", "url",
           "headers", "backoffPlan"}
+MODEL = {"provider", "model", "messages", "temperature", "maxTokens", "tools", "toolIds",
+         "knowledgeBase", "emotionRecognitionEnabled", "numFastTurns", "fallbackModels"}
 PLAN = {"type", "maxRetries", "baseDelaySeconds", "excludedStatusCodes"}
 MESSAGES = {"assistant.started", "assistant.speechStarted", "conversation-update",
             "end-of-call-report", "function-call", "hang", "language-changed",
@@ -74,6 +76,10 @@ def overrides(value, path="assistantOverrides."):
     for key in ("metadata", "variableValues", "server"):
         if key in value and not isinstance(value[key], dict):
             wrong.append(f"{path}{key} must be an object")
+    if not isinstance(value.get("firstMessage", ""), str):
+        wrong.append(f"{path}firstMessage must be a string")
+    if "model" in value:
+        wrong += model(value["model"], path + "model.")
     types = value.get("serverMessages", [])
     if not isinstance(types, list) or not all(
             isinstance(t, str) and t in MESSAGES for t in types):
@@ -81,6 +87,21 @@ def overrides(value, path="assistantOverrides."):
                      + ", ".join(sorted(MESSAGES)))
     if isinstance(value.get("server"), dict):
         wrong += server(value["server"], path + "server.")
+    return wrong
+
+
+def model(value, path):
+    """What is wrong with a model: who it is must be said, also where only its messages are meant."""
+    if not isinstance(value, dict):
+        return [path[:-1] + " must be an object"]
+    wrong = _unknown(value, MODEL, path)
+    wrong += [f"{path}{key} must be a string" for key in ("provider", "model")
+              if not isinstance(value.get(key), str)]
+    messages = value.get("messages", [])
+    if not isinstance(messages, list) or not all(
+            isinstance(m, dict) and m.get("role") in ("system", "user", "assistant")
+            and isinstance(m.get("content"), str) for m in messages):
+        wrong.append(f"{path}messages must be a list of role and content")
     return wrong
 
 

@@ -220,7 +220,7 @@ def test_beside_supabase_its_default_privileges_give_nothing_away(supabase):
     assert supabase.query(
         "select p.proname, a.grantee::regrole::text from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a "
         "where p.pronamespace in ('public'::regnamespace, 'api'::regnamespace) and a.grantee in ('anon'::regrole, 'authenticated'::regrole) "
-        "and p.proname <> 'schedule_call'") == []
+        "and p.proname not in ('schedule_call', 'call_templates_shared')") == []
     # What is made later is nobody's either: partitions, and tables of the next version.
     supabase.query("create table public.later (id integer)", owner=True)
     supabase.query("create function public.later_too() returns integer language sql as 'select 1'", owner=True)
@@ -278,6 +278,21 @@ def test_a_new_migration_is_applied_once_and_forward_only(database, files):
     assert "9998_more" not in database.migrate(files)
     database.migrate()
     assert database.query("select to_regclass('public.more') is not null") == [(True,)]
+
+
+def test_who_used_a_template_goes_on_to_when_templates_get_a_visibility(database, files):
+    for file in (f for f in (files / "migrations").iterdir() if f.name >= "0014"):
+        file.unlink()
+    for file in (f for f in (files / "functions").iterdir() if f.name != "10_shared.sql"):
+        file.unlink()
+    (files / "functions" / "99_rights.sql").write_text("")
+    database.migrate(files)
+    organization, person = "insert into public.organizations (name) values ('o') returning id", uuid.uuid4()
+    database.query(f"""with o as ({organization}) insert into public.call_templates (name, organization_id, created_by, is_public)
+        select n, case when n ~ 'o' then o.id end, case when n ~ 'c' then '{person}'::uuid end, n ~ 'p' from o, unnest('{{o,oc,ocp,c,p,x}}'::text[]) n""")
+    database.migrate()
+    assert dict(database.query("select name, visibility from public.call_templates")) == {
+        "o": "organization", "oc": "organization", "ocp": "public", "c": "private", "p": "public", "x": "private"}
 
 
 def test_a_function_that_left_the_files_is_dropped(database, files):

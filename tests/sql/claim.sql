@@ -46,7 +46,7 @@ select is((public.calls_claim(1, 'a', 30) -> 'dials' -> 0) - 'assignment_id',
           jsonb_build_object('fence', 1, 'call_id', :'call', 'organization_id', :'org', 'provider_id', :'vapi', 'provider_type', 'vapi',
               'base_url', 'http://127.0.0.1:1', 'api_key', 'sealed:x', 'timeout_ms', null, 'number', '+15550100001', 'name', 'John Doe',
               'email', 'john@example.com', 'assistant', 'assistant-vapi', 'caller', 'pn-1', 'variables', '{"company":"Acme"}'::jsonb,
-              'voice', '{"provider":"11labs","voiceId":"sarah"}'::jsonb), 'a dial holds all that the provider must be told');
+              'says', null, 'voice', '{"provider":"11labs","voiceId":"sarah"}'::jsonb), 'a dial holds all that the provider must be told');
 
 -- ---- caps of an organization ----------------------------------------------------
 

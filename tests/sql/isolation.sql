@@ -88,6 +88,8 @@ insert into expected (relation, rights, whose, make) values
     ('public.phone_provision_logs', default, null, 'insert into public.phone_provision_logs (organization_id) values (''$org'')'),
     ('public.call_templates', 'service:siud operator:s pump:siud', null, null),
     ('public.call_template_targets', 'service:siud operator:s pump:siud', 'template_id = ''$template''', null),
+    ('public.call_template_shares', 'service:siud operator:s pump:siud', 'template_id = ''$template''',
+        'insert into public.call_template_shares (template_id, email) values (''$template'', ''$name@example.com'')'),
     ('public.calls', 'service:s operator:s pump:siud', null, null),
     ('public.call_queue', 'service:si operator:s pump:siud', null, null),
     ('public.call_assignments', 'service:s operator:s pump:siud', null, null),

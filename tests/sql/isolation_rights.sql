@@ -20,7 +20,7 @@ insert into readable values
     ('call_recordings', 'call_id call_created_at organization_id recording_url stereo_recording_url storage_path duration_seconds created_at'),
     ('call_retries', 'id call_id call_created_at organization_id assignment_id attempt reason end_class delay_seconds retry_at created_at'),
     ('call_templates', 'id organization_id name description category tags is_public created_by provider_id assistant_id params params_order
-        created_at updated_at'),
+        visibility first_message system_prompt model_provider model_name deleted_at created_at updated_at'),
     ('call_transcripts', 'call_id call_created_at organization_id transcript_text transcript_segments summary extracted_data created_at'),
     ('calls', 'id created_at organization_id user_id direction status progress from_number to_number recipient_name recipient_email template_id
         voice_id caller_number_id phone_number_id assistant_id provider_id provider_type provider_call_id vapi_call_id priority scheduled_time
@@ -38,7 +38,9 @@ insert into readable values
     ('subscriptions', 'id organization_id user_id plan_id tier_type status current origin external_id current_period_start current_period_end
         cancel_at_period_end payment_method created_at updated_at'),
     ('template_favorites', 'user_id template_id created_at'),
-    ('templates', 'id slug name system_prompt model_provider model_name voice_provider voice_id created_at updated_at'),
+    ('templates', 'id slug name description category tags language system_prompt first_message end_call_message end_call_phrases model_provider
+        model_name model_temperature voice_provider voice_id voice_settings transcriber_provider transcriber_model background_sound
+        silence_timeout_seconds max_duration_seconds variables functions is_active created_at updated_at'),
     ('usage_entries', 'id organization_id user_id call_id call_created_at kind quantity occurred_at created_at'),
     ('user_call_history', 'id user_id call_queue_id call_id provider_id assistant_id phone_number_id caller_number_id voice_id transcript status
         duration recording_url call_data organization_id created_at'),

@@ -75,7 +75,7 @@ select is(array(select distinct f.proname::text from our_functions f, aclexplode
                   'everybody may call only what policies and triggers need');
 select is(array(select distinct f.proname::text from our_functions f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
                      where a.grantee = 'authenticated'::regrole order by 1),
-          '{schedule_call}', 'authenticated may call schedule_call and nothing else');
+          '{call_templates_shared,schedule_call}', 'authenticated may call schedule_call, what its policies ask, and nothing else');
 select is_empty($$select f.proname from our_functions f, aclexplode(f.proacl) a
                    where f.nspname = 'api' and a.grantee not in (f.proowner, 'hookswitch_api'::regrole, 'hookswitch_pump'::regrole, 'hookswitch_webhook'::regrole)$$,
                 'schema api is for the programs alone');
