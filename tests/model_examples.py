@@ -118,6 +118,12 @@ class World:
         path.write_text("phone_number,name\n+15550100003,Ann Lee\n+15550100004,Bob Ray\n")
         return path
 
+    def judged(self):
+        """A call that ended, with what its person thinks of it."""
+        call = self.tenant.ids("call_id")[0]
+        self.tenant.person.post(f"/api/v1/calls/{call}/feedback", {"rating": 4}, expect=201)
+        return call
+
     def deleted(self):
         """An organization that is deleted and can be restored."""
         self.tenant.person.expect("DELETE", f"/api/v1/organizations/{self.team}", None, 200)
@@ -141,7 +147,9 @@ class World:
         return self.tenant.ids(name.lower())[0]
 
     def variables(self, command):
-        """All variables of a command."""
+        """All variables of a command.  A list of the tenant's has something to show."""
+        if self.route["access"] == "api" and (self.route.get("returns") or {}).get("form") in ("list", "data", "file"):
+            self.tenant.make_all()
         return {name: self.value(name) for name in sorted(set(re.findall(r"\$([A-Z][A-Z_]+)", command)))}
 
 
@@ -200,9 +208,9 @@ ROWS = {
     ("POST", V1 + "/factors/{factor_id}/verify"): {
         "CHALLENGE_ID": lambda w: w.caller.fine("POST", f"/factors/{w.factor[0]}/challenge")["id"]},
     ("GET", "/api/v1/calls/{call_id}/recording"): {"CALL_ID": World.spoken},
+    **{(method, "/api/v1/calls/{call_id}/feedback"): {"CALL_ID": World.judged} for method in ("PATCH", "DELETE")},
     ("POST", "/api/v1/calls/{call_id}/cancel"): WAITING_CALL,
     ("POST", "/api/v1/calls/{call_id}/reschedule"): WAITING_CALL,
-    ("POST", "/api/v1/call-templates/categories/rename"): {"TOKEN": lambda w: w.tenant.ids("call_template_id") and bearer(w.tenant.person)},
     ("POST", "/api/v1/organizations/invitations/accept"): {"MAIL_TOKEN": World.invited, "TOKEN": lambda w: bearer(w.account)},
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},
