@@ -246,7 +246,7 @@ $$;
 -- What of a text is shown, with the words that were found: [{"text", "match"}, ...] one after the other.  It is plain text in pieces and no
 -- HTML, so whoever shows it escapes nothing twice.  Words that were typed without accents are marked where they stand with theirs.
 create or replace function public.search_marked(p_text text, p_language text, p_question tsquery) returns jsonb
-    language plpgsql stable set search_path = '' as $$
+    language plpgsql stable set search_path = '' set client_min_messages = warning as $$
 declare
     v_language regconfig := 'pg_catalog.' || quote_ident(p_language);
     v_text text := translate(left(p_text, 200000), E'\ue000\ue001', '');
