@@ -83,8 +83,10 @@ $$;
 
 create or replace function public.feedback_withdraw(p_call uuid) returns void
     language plpgsql security definer set search_path = '' as $$
+declare
+    f public.call_feedback := public.feedback_own(p_call);
 begin
-    delete from public.call_feedback x where x.id = (public.feedback_own(p_call)).id;
+    delete from public.call_feedback x where x.id = f.id;
 end
 $$;
 

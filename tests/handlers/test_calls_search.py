@@ -127,7 +127,7 @@ def test_a_hundred_thousand_transcripts_are_searched(stack, alice, bob, full):
         select id, created_at, organization_id, case extract(minute from created_at)::int %% 3
             when 0 then 'the and you is your for that ' when 1 then 'ich und das ist nicht die ' else 'les vous pour que nous avec ' end
             || 'termin rendez appointment ' || md5(id::text) from made""", bob.organization, alice.organization, total)
-    stack.sql("""update call_transcripts set transcript_text = transcript_text || ' umbrellas'
+    stack.sql("""update call_transcripts set transcript_text = transcript_text || ' umbrella'
                   where call_id in (select id from calls order by created_at desc offset 7 limit 100)""")
     told = 0
     while told < total:

@@ -22,6 +22,10 @@ def ann(stack):
     """An organization with at least two of everything that can be listed."""
     stack.provider("vapi")
     tenant = Tenant(stack, "ann").make_all()
+    tenant.call("completed")
+    stack.sql("""insert into call_feedback (call_id, call_created_at, organization_id, rating)
+                 select call_id, call_created_at, organization_id, 4 from call_feedback""")
+    stack.value("select public.transcripts_read(100)")
     tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
     for n in range(2):
         tenant.person.post(f"/api/v1/organizations/{tenant.organization}/members", {"email": f"{n}@example.com", "role": "viewer"}, expect=201)
