@@ -249,11 +249,12 @@ create or replace function public.search_marked(p_text text, p_language text, p_
     language plpgsql stable set search_path = '' set client_min_messages = warning as $$
 declare
     v_language regconfig := 'pg_catalog.' || quote_ident(p_language);
-    v_text text := translate(left(p_text, 200000), E'\ue000\ue001', '');
+    v_text text := left(p_text, 200000);
     v_words text[];
     v_marked text;
 begin
     if octet_length(v_text) <> length(v_text) then
+        v_text := translate(v_text, E'\ue000\ue001', '');
         v_words := array(select public.search_word(m[1]) from regexp_matches(p_question::text, '''((?:[^''\\]|''''|\\\\)*)''', 'g') m);
         select coalesce(p_question || string_agg(distinct quote_literal(l.lexeme), ' | ')::tsquery, p_question) into p_question
           from ts_parse('default', v_text) w(kind, word)
@@ -263,7 +264,7 @@ begin
     end if;
     v_marked := ts_headline(v_language, v_text, p_question, E'StartSel=\ue000, StopSel=\ue001, MaxFragments=2, MaxWords=24, MinWords=8, FragmentDelimiter=" ... "');
     return (select coalesce(jsonb_agg(jsonb_build_object('text', p.piece, 'match', p.n % 2 = 0) order by p.n), '[]')
-              from regexp_split_to_table(v_marked, E'[\ue000\ue001]') with ordinality p(piece, n)
+              from string_to_table(replace(v_marked, E'\ue001', E'\ue000'), E'\ue000') with ordinality p(piece, n)
              where p.piece <> '');
 end
 $$;

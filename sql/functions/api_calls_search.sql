@@ -9,7 +9,7 @@ create or replace function api.call_search(
 declare
     v_organization uuid := public.current_organization_id();
     v_mark text := left(md5(concat_ws(E'\n', p_q, p_language, p_status, p_template_id, p_created_from, p_created_to)), 12);
-    v_languages text[];
+    v_languages text[] := coalesce(nullif(public.search_languages_of(v_organization), '{}'), '{simple}');
     v_questions tsquery[];
     v_until timestamptz;
     v_place text[];
@@ -20,9 +20,8 @@ begin
         raise exception 'bad_cursor' using errcode = 'PT400', hint = 'after', detail = 'It belongs to another question.';
     end if;
     v_until := coalesce(v_until, statement_timestamp());
-    select array_agg(x.language), array_agg(x.question) into v_languages, v_questions
-      from (select l as language, public.search_question(p_q, coalesce(public.search_language(p_language), case when p_language is null then l end, 'simple')) as question
-              from unnest(public.search_languages_of(v_organization) || 'simple'::text) l) x;
+    v_questions := array(select public.search_question(p_q, coalesce(public.search_language(p_language), case when p_language is null then l end, 'simple'))
+                           from unnest(v_languages) with ordinality u(l, i) order by u.i);
     if v_questions[1] is null then
         perform public.refuse_field('search_empty', 'q', 'There is no word in it.');
     end if;
