@@ -8,6 +8,7 @@
 
 #define CALL_STATUS VALUES("queued", "in-progress", "completed", "failed", "canceled", "expired")
 #define CALL_DIRECTION VALUES("outbound", "inbound")
+#define CALL_GROUPS VALUES("day", "hour", "outcome", "status", "template", "direction")
 
 /* public.call_view */
 #define CALL_MEMBERS                                                                               \
@@ -93,21 +94,36 @@ static const struct field call_detail_out[] = {
 	    .doc = "The attempts that were followed by another one."),
 };
 
+/* public.calls_grouped */
+#define CALL_COUNTS                                                                                \
+	FIELD(total, OUT, T_INT, .required = true, .doc = "All of them."),                         \
+	    FIELD(completed, OUT, T_INT, .required = true, .doc = "Somebody was reached."),        \
+	    FIELD(failed, OUT, T_INT, .required = true,                                            \
+		.doc = "Nobody was reached, or it broke."),                                        \
+	    FIELD(canceled, OUT, T_INT, .required = true, .doc = "Taken back."),                   \
+	    FIELD(expired, OUT, T_INT, .required = true, .doc = "Given up in time."),              \
+	    FIELD(queued, OUT, T_INT, .required = true, .doc = "Those that wait."),                \
+	    FIELD(in_progress, OUT, T_INT, .required = true, .doc = "Those under way."),           \
+	    FIELD(attempts, OUT, T_INT, .required = true, .doc = "How often was dialled."),        \
+	    FIELD(duration_seconds, OUT, T_INT, .required = true, .doc = "Time talked."),          \
+	    FIELD(average_duration_seconds, OUT, T_NUMBER, .required = true, .nullable = true,     \
+		.doc = "Of completed calls."),                                                     \
+	    FIELD(cost_cents, OUT, T_NUMBER, .required = true, .doc = "What they cost, in cents.")
+
+/* What public.calls_grouped knows besides. */
+#define CALL_RATES                                                                                 \
+	FIELD(answered, OUT, T_INT, .required = true,                                              \
+	    .doc = "Ended calls that somebody answered."),                                         \
+	    FIELD(answer_rate, OUT, T_NUMBER, .required = true, .nullable = true,                  \
+		.doc = "Their part of the ended calls that rang at all, 0 to 1."),                 \
+	    FIELD(feedback_count, OUT, T_INT, .required = true, .doc = "How many judged them."),   \
+	    FIELD(feedback_average, OUT, T_NUMBER, .required = true, .nullable = true,             \
+		.doc = "How, 1 to 5.")
+
 static const struct field call_stats_out[] = {
 	FIELD(from, OUT, T_TIME, .required = true, .doc = "Calls made at this time or later."),
 	FIELD(to, OUT, T_TIME, .required = true, .doc = "Calls made before this time."),
-	FIELD(total, OUT, T_INT, .required = true, .doc = "All of them."),
-	FIELD(completed, OUT, T_INT, .required = true, .doc = "Somebody was reached."),
-	FIELD(failed, OUT, T_INT, .required = true, .doc = "Nobody was reached, or it broke."),
-	FIELD(canceled, OUT, T_INT, .required = true, .doc = "Taken back."),
-	FIELD(expired, OUT, T_INT, .required = true, .doc = "Given up in time."),
-	FIELD(queued, OUT, T_INT, .required = true, .doc = "Those that wait."),
-	FIELD(in_progress, OUT, T_INT, .required = true, .doc = "Those under way."),
-	FIELD(attempts, OUT, T_INT, .required = true, .doc = "How often was dialled."),
-	FIELD(duration_seconds, OUT, T_INT, .required = true, .doc = "Time talked."),
-	FIELD(average_duration_seconds, OUT, T_NUMBER, .required = true, .nullable = true,
-	    .doc = "Of completed calls."),
-	FIELD(cost_cents, OUT, T_NUMBER, .required = true, .doc = "What they cost, in cents."),
+	CALL_COUNTS,
 	FIELD(ended_reasons, OUT, T_OBJECT, ITEMS(T_INT), .required = true,
 	    .doc = "How many ended for which reason."),
 };
@@ -148,6 +164,77 @@ static const struct field recording_out[] = {
 	    .doc = "Until when the links work."),
 	FIELD(content_type, OUT, T_STR, .required = true, .nullable = true,
 	    .doc = "What the bytes behind url are."),
+};
+
+static const struct field batch_error_out[] = {
+	FIELD(field, OUT, T_STR, .required = true, .doc = "Where: calls.3.recipient_number."),
+	FIELD(code, OUT, T_STR, .required = true, .doc = "What is wrong, in a word."),
+	FIELD(detail, OUT, T_STR, .required = true, .nullable = true, .doc = "In a sentence."),
+};
+
+static const struct field batch_result_out[] = {
+	FIELD(index, OUT, T_INT, .required = true, .doc = "Which of the calls sent; from 0."),
+	FIELD(call_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "The call that it became; null: it was refused."),
+	FIELD(errors, OUT, T_ARRAY, MEMBERS(batch_error_out), .required = true, .doc = "Why."),
+};
+
+static const struct field batch_out[] = {
+	FIELD(data, OUT, T_ARRAY, MEMBERS(call_out), .required = true,
+	    .doc = "The calls that were taken, in their order."),
+	FIELD(results, OUT, T_ARRAY, MEMBERS(batch_result_out), .required = true,
+	    .doc = "What became of each."),
+	FIELD(taken, OUT, T_INT, .required = true, .doc = "How many were taken."),
+	FIELD(refused, OUT, T_INT, .required = true, .doc = "How many were not."),
+};
+
+static const struct field feedback_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The feedback."),
+	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
+	FIELD(user_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "The person who gave it."),
+	FIELD(key_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "The API key that gave it, where no person did."),
+	FIELD(rating, OUT, T_INT, .required = true, .nullable = true, .doc = "1 to 5; 5 is best."),
+	FIELD(comments, OUT, T_STR, .required = true, .nullable = true, .doc = "In words."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was given."),
+	FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it was changed last."),
+};
+
+static const struct field piece_out[] = {
+	FIELD(text, OUT, T_STR, .required = true, .doc = "Plain text: escape it before showing."),
+	FIELD(match, OUT, T_BOOL, .required = true, .doc = "Whether it is what was looked for."),
+};
+
+static const struct field hit_out[] = {
+	FIELD(call, OUT, T_OBJECT, MEMBERS(call_line_out), .required = true, .doc = "The call."),
+	FIELD(rank, OUT, T_NUMBER, .required = true, .doc = "More is better."),
+	FIELD(language, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The language it was read in; null: none that is known."),
+	FIELD(summary, OUT, T_ARRAY, MEMBERS(piece_out), .required = true,
+	    .doc = "Of the summary, piece by piece."),
+	FIELD(transcript, OUT, T_ARRAY, MEMBERS(piece_out), .required = true,
+	    .doc = "Of what was said."),
+};
+
+static const struct field numbers_out[] = { CALL_COUNTS, CALL_RATES };
+
+static const struct field group_out[] = {
+	FIELD(key, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The day, the hour, the id or word; null: calls that have none."),
+	CALL_COUNTS,
+	CALL_RATES,
+};
+
+static const struct field analytics_out[] = {
+	FIELD(from, OUT, T_TIME, .required = true, .doc = "Calls made at this time or later."),
+	FIELD(to, OUT, T_TIME, .required = true, .doc = "Calls made before this time."),
+	FIELD(group_by, OUT, T_ENUM, CALL_GROUPS, .required = true, .doc = "What makes a group."),
+	FIELD(timezone, OUT, T_STR, .required = true, .doc = "Where days and hours are."),
+	FIELD(total, OUT, T_OBJECT, MEMBERS(numbers_out), .required = true,
+	    .doc = "All groups together."),
+	FIELD(groups, OUT, T_ARRAY, MEMBERS(group_out), .required = true,
+	    .doc = "Days and hours in their order, else the largest first; none that are empty."),
 };
 
 #endif

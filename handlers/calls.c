@@ -1,6 +1,6 @@
 /*
  * calls.c - the calls resource: order calls, see what became of them, move, end and repeat them,
- * hear their recordings.
+ * hear their recordings, judge them, look for what was said, count them, take them along.
  *
  * What may happen is decided by sql/functions; dialling is queue-pump's.
  */
@@ -12,6 +12,7 @@
 #include "peers/voice.h"
 #include "web/reply.h"
 #include "web/server.h"
+#include "web/stream_query.h"
 
 #include <string.h>
 
@@ -40,20 +41,66 @@ static const struct field create_fields[] = {
 	    .doc = "Not after this time; without it: a day after it is due."),
 };
 
-static const struct field batch_fields[] = {
-	FIELD(calls, BODY, T_ARRAY, MEMBERS(create_fields), .required = true, .min = 1,
-	    .max = BATCH_MAX, .doc = "The calls; all of them are taken, or none."),
+struct batch_in {
+	const char *on_error;
 };
 
-static const struct field list_fields[] = {
-	FIELD(status, QUERY, T_ENUM, CALL_STATUS, .doc = "Only calls in this state."),
-	FIELD(direction, QUERY, T_ENUM, CALL_DIRECTION, .doc = "Only calls of this direction."),
-	FIELD(template_id, QUERY, T_UUID, .doc = "Only calls with this template."),
-	FIELD(recipient_number, QUERY, T_E164, .doc = "Only calls with this number."),
-	FIELD(created_from, QUERY, T_TIME, .doc = "Only calls made at this time or later."),
-	FIELD(created_to, QUERY, T_TIME, .doc = "Only calls made before this time."),
-	FIELD(after, QUERY, T_CURSOR, .doc = "next_cursor of the page before."),
-	FIELD(limit, QUERY, T_INT, .min = 1, .max = 100, .dflt = "20", .doc = "Page size."),
+static const struct field batch_fields[] = {
+	FIELD(calls, BODY, T_ARRAY, MEMBERS(create_fields), .apart = true, .required = true,
+	    .min = 1, .max = BATCH_MAX, .doc = "The calls."),
+	FIELD(on_error, BODY, T_ENUM, INTO(struct batch_in, on_error), VALUES("stop", "continue"),
+	    .dflt = "stop", .doc = "All of them are taken or none, or each by itself."),
+};
+
+/* What a list, an export and a search leave out. */
+struct export_in {
+	const char *format, *status, *direction, *template_id, *number, *from, *to;
+	bool transcripts;
+};
+
+#define FILTER_STATUS                                                                              \
+	FIELD(status, QUERY, T_ENUM, INTO(struct export_in, status), CALL_STATUS,                  \
+	    .doc = "Only calls in this state.")
+#define FILTER_TEMPLATE                                                                            \
+	FIELD(template_id, QUERY, T_UUID, INTO(struct export_in, template_id),                     \
+	    .doc = "Only calls with this template.")
+#define FILTER_CREATED                                                                             \
+	FIELD(created_from, QUERY, T_TIME, INTO(struct export_in, from),                           \
+	    .doc = "Only calls made at this time or later."),                                      \
+	    FIELD(created_to, QUERY, T_TIME, INTO(struct export_in, to),                           \
+		.doc = "Only calls made before this time.")
+#define FILTER                                                                                     \
+	FILTER_STATUS,                                                                             \
+	    FIELD(direction, QUERY, T_ENUM, INTO(struct export_in, direction), CALL_DIRECTION,     \
+		.doc = "Only calls of this direction."),                                           \
+	    FILTER_TEMPLATE,                                                                       \
+	    FIELD(recipient_number, QUERY, T_E164, INTO(struct export_in, number),                 \
+		.doc = "Only calls with this number."),                                            \
+	    FILTER_CREATED
+#define PAGE                                                                                       \
+	FIELD(after, QUERY, T_CURSOR, .doc = "next_cursor of the page before."),                   \
+	    FIELD(limit, QUERY, T_INT, .min = 1, .max = 100, .dflt = "20", .doc = "Page size.")
+
+static const struct field list_fields[] = { FILTER, PAGE };
+
+static const struct field export_fields[] = {
+	FIELD(format, QUERY, T_ENUM, INTO(struct export_in, format), VALUES("csv", "ndjson"),
+	    .dflt = "ndjson", .doc = "A table, or an object in each line."),
+	FIELD(transcripts, QUERY, T_BOOL, INTO(struct export_in, transcripts), .dflt = "false",
+	    .doc = "With what was said."),
+	FILTER,
+};
+
+static const struct field search_fields[] = {
+	FIELD(q, QUERY, T_STR, .required = true, .min = 1, .max = 200,
+	    .doc = "Words; \"in this order\", one or another, -without."),
+	FIELD(language, QUERY, T_STR, .min = 2, .max = 35,
+	    .doc =
+		"The language of the words, such as de or pt-BR; without it: each transcript's."),
+	FILTER_STATUS,
+	FILTER_TEMPLATE,
+	FILTER_CREATED,
+	PAGE,
 };
 
 static const struct field stats_fields[] = {
@@ -61,12 +108,34 @@ static const struct field stats_fields[] = {
 	FIELD(to, QUERY, T_TIME, .doc = "Calls made before this time."),
 };
 
-static const struct field call_fields[] = {
-	FIELD(call_id, PATH, T_UUID, .required = true, .doc = "The call."),
+static const struct field analytics_fields[] = {
+	FIELD(from, QUERY, T_TIME, .doc = "Calls made at this time or later; else of 30 days."),
+	FIELD(to, QUERY, T_TIME, .doc = "Calls made before this time."),
+	FIELD(group_by, QUERY, T_ENUM, CALL_GROUPS, .dflt = "day", .doc = "What makes a group."),
+	FIELD(timezone, QUERY, T_STR, .min = 1, .max = 64, .dflt = "UTC",
+	    .doc = "Where days and hours are, such as America/New_York."),
 };
 
+#define CALL_ID FIELD(call_id, PATH, T_UUID, .required = true, .doc = "The call.")
+
+static const struct field call_fields[] = { CALL_ID };
+
+static const struct field feedback_fields[] = {
+	CALL_ID,
+	FIELD(rating, BODY, T_INT, .required = true, .min = 1, .max = 5, .doc = "5 is best."),
+	FIELD(comments, BODY, T_STR, .max = 4000, .doc = "In words."),
+};
+
+static const struct field feedback_change_fields[] = {
+	CALL_ID,
+	FIELD(rating, BODY, T_INT, .min = 1, .max = 5, .doc = "5 is best."),
+	FIELD(comments, BODY, T_STR, .nullable = true, .max = 4000, .doc = "In words."),
+};
+
+static const struct field feedback_list_fields[] = { CALL_ID, PAGE };
+
 static const struct field reschedule_fields[] = {
-	FIELD(call_id, PATH, T_UUID, .required = true, .doc = "The call."),
+	CALL_ID,
 	FIELD(scheduled_time, BODY, T_TIME, .required = true, .doc = "The new time."),
 };
 
@@ -162,6 +231,52 @@ link_recording(struct ctx *c, const void *arg)
 	return reply_recording(c, &recording);
 }
 
+/* Nothing was taken: each reason, as if it were the request's. */
+static int
+refuse_batch(struct ctx *c, enum err err, const struct json *results)
+{
+	const struct json *errors, *e;
+	size_t i, k;
+
+	for (i = 0; i < json_len(results); i++) {
+		errors = json_get(json_at(results, i), "errors");
+		for (k = 0; k < json_len(errors); k++) {
+			e = json_at(errors, k);
+			(void)fail_item(c, err, json_str(e, "field"), json_str(e, "code"),
+			    json_str(e, "detail"));
+		}
+	}
+	return -1;
+}
+
+static int
+order_batch(struct ctx *c, const void *arg)
+{
+	const struct batch_in *in = arg;
+	bool stop = strcmp(in->on_error, "stop") == 0;
+	const struct json *answer;
+
+	answer = db_call(c, ARGS(request_value(c, "calls")->text.data, in->on_error));
+	if (!answer)
+		return -1;
+	if (json_int(answer, "taken", 0) == 0)
+		return refuse_batch(c, stop ? ERR_BAD_FIELDS : ERR_BATCH_REFUSED,
+		    json_get(answer, "results"));
+	return reply_json(c, 201, span_of(json_print(c->mem, answer)));
+}
+
+static int
+export_calls(struct ctx *c, const void *arg)
+{
+	const struct export_in *in = arg;
+	bool csv = strcmp(in->format, "csv") == 0;
+
+	return stream_query(c, csv ? "text/csv; charset=utf-8" : "application/x-ndjson",
+	    csv ? "calls.csv" : "calls.ndjson",
+	    ARGS(in->format, in->transcripts ? "true" : "false", in->status, in->direction,
+		in->template_id, in->number, in->from, in->to));
+}
+
 /* A waiting pump of this host need not wait for its next look. */
 static void
 poke_pump(struct ctx *c)
@@ -182,14 +297,24 @@ static const struct route routes[] = {
 	{ POST, "/api/v1/calls", CALLS_WRITE, FIELDS(create_fields), run_query, 201, "call_create",
 	    "Order a call.", .after = poke_pump, .returns = RETURNS(call_out),
 	    .errors = ERRORS(ENTER_ERRORS) },
-	{ POST, "/api/v1/calls/batch", CALLS_WRITE, FIELDS(batch_fields), run_query, 201,
+	{ POST, "/api/v1/calls/batch", CALLS_WRITE, FIELDS(batch_fields), order_batch, 201,
 	    "call_create_many", "Order up to 500 calls at once.", .body_max = BATCH_BODY_MAX,
-	    .after = poke_pump, .returns = RETURNS_DATA(call_out), .errors = ERRORS(ENTER_ERRORS) },
+	    .after = poke_pump, .returns = RETURNS(batch_out),
+	    .errors = ERRORS(ENTER_ERRORS, ERR_BATCH_REFUSED) },
 	{ GET, "/api/v1/calls", CALLS_READ, FIELDS(list_fields), run_query, 200, "call_list",
 	    "List calls, newest first.", .returns = RETURNS_LIST(call_line_out) },
 	{ GET, "/api/v1/calls/stats", CALLS_READ, FIELDS(stats_fields), run_query, 200,
 	    "call_stats", "Count calls by what became of them.",
 	    .returns = RETURNS(call_stats_out) },
+	{ GET, "/api/v1/calls/analytics", CALLS_READ, FIELDS(analytics_fields), run_query, 200,
+	    "call_analytics", "Calls in numbers, by day, hour, outcome or template.",
+	    .returns = RETURNS(analytics_out), .errors = ERRORS(ERR_TIMEZONE_UNKNOWN) },
+	{ GET, "/api/v1/calls/search", CALLS_READ, FIELDS(search_fields), run_query, 200,
+	    "call_search", "Find calls by what was said, the best first.",
+	    .returns = RETURNS_LIST(hit_out), .errors = ERRORS(ERR_SEARCH_EMPTY) },
+	{ GET, "/api/v1/calls/export", CALLS_READ, FIELDS(export_fields), export_calls, 200,
+	    "call_export", "All calls in one file, newest first.",
+	    .returns = RETURNS_FILE("text/csv, application/x-ndjson") },
 	{ GET, "/api/v1/calls/queue", CALLS_READ, NO_FIELDS, run_query, 200, "queue_status",
 	    "What waits and what is under way.", .returns = RETURNS(queue_status_out) },
 	{ GET, "/api/v1/calls/{call_id}", CALLS_READ, FIELDS(call_fields), run_query, 200,
@@ -209,6 +334,20 @@ static const struct route routes[] = {
 	{ GET, "/api/v1/calls/{call_id}/transcript", CALLS_READ, FIELDS(call_fields), run_query,
 	    200, "call_transcript", "What was said.", .returns = RETURNS(transcript_out),
 	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_TRANSCRIPT_NOT_FOUND) },
+	{ GET, "/api/v1/calls/{call_id}/feedback", CALLS_READ, FIELDS(feedback_list_fields),
+	    run_query, 200, "feedback_list", "What people thought of it, newest first.",
+	    .returns = RETURNS_LIST(feedback_out), .errors = ERRORS(ERR_CALL_NOT_FOUND) },
+	{ POST, "/api/v1/calls/{call_id}/feedback", CALLS_WRITE, FIELDS(feedback_fields), run_query,
+	    201, "feedback_give", "Say what you think of a call that is over; the later counts.",
+	    .returns = RETURNS(feedback_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_CALL_NOT_ENDED, ERR_PERSON_NEEDED) },
+	{ PATCH, "/api/v1/calls/{call_id}/feedback", CALLS_WRITE, FIELDS(feedback_change_fields),
+	    run_query, 200, "feedback_change", "Change one's own.",
+	    .returns = RETURNS(feedback_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_FEEDBACK_NOT_FOUND) },
+	{ DELETE, "/api/v1/calls/{call_id}/feedback", CALLS_WRITE, FIELDS(call_fields), run_query,
+	    204, "feedback_withdraw", "Take one's own back.",
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_FEEDBACK_NOT_FOUND) },
 	{ GET, "/api/v1/calls/{call_id}/actions", CALLS_READ, FIELDS(call_fields), run_query, 200,
 	    "call_actions", "What was done during and after the call.",
 	    .returns = RETURNS_LIST(call_action_out), .errors = ERRORS(ERR_CALL_NOT_FOUND) },

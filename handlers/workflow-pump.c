@@ -70,6 +70,8 @@ static const struct field work_turn_out[] = {
 	FIELD(dead, OUT, T_INT, .required = true, .doc = "Runs that became dead letters."),
 	FIELD(scheduled, OUT, T_INT, .required = true, .doc = "Runs that the clock started."),
 	FIELD(pruned, OUT, T_INT, .required = true, .doc = "Old runs that were removed."),
+	FIELD(transcripts_read, OUT, T_INT, .required = true,
+	    .doc = "Transcripts that can be searched now."),
 	FIELD(failures, OUT, T_INT, .required = true, .doc = "Times the database failed it."),
 	FIELD(message, OUT, T_STR, .required = true, .doc = "The turn in words."),
 	FIELD(seconds, OUT, T_NUMBER, .required = true, .doc = "How long it took."),

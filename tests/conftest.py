@@ -34,6 +34,19 @@ def cgi_stack_of_file(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="module")
+def plain_stack(tmp_path_factory):
+    """Programs without sanitizers, whose memory says something."""
+    if not os.environ.get("HOOKSWITCH_TEST_DATABASE_URL"):
+        pytest.skip("no cluster for tests at hand (./dev test makes one)")
+    from stack import build_dir
+    plain = build_dir("HOOKSWITCH_PLAIN_BUILD_DIR")
+    if not (plain / "handlers" / "calls").exists():
+        pytest.skip("there is no plain build")
+    with _stack(tmp_path_factory, "plain", build=plain) as running:
+        yield running
+
+
 @pytest.fixture
 def stack(request):
     """A whole stack without calls, providers or people.  A file of tests that says BOTH_WAYS gets each of its tests

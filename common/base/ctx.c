@@ -108,12 +108,18 @@ fail_sql(struct ctx *c, int status, const char *code, const char *detail)
 int
 fail_field(struct ctx *c, const char *field, const char *code, const char *detail)
 {
+	return fail_item(c, ERR_BAD_FIELDS, field, code, detail);
+}
+
+int
+fail_item(struct ctx *c, enum err err, const char *field, const char *code, const char *detail)
+{
 	struct failure *f = &c->failure;
 	struct field_error e;
 
 	if (f->err == ERR_NONE)
-		fail_set(c, ERR_BAD_FIELDS);
-	if (f->err != ERR_BAD_FIELDS || f->nfields == CTX_ERRORS_MAX)
+		fail_set(c, err);
+	if (f->err != err || f->nfields == CTX_ERRORS_MAX)
 		return -1;
 
 	e = (struct field_error){ keep(c, field), keep(c, code), keep(c, detail) };

@@ -56,6 +56,8 @@ int fail(struct ctx *c, enum err e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int fail_sql(struct ctx *c, int status, const char *code, const char *detail);
 /* fail_field: adds one wrong field and makes the failure ERR_BAD_FIELDS; returns -1. */
 int fail_field(struct ctx *c, const char *field, const char *code, const char *detail);
+/* fail_item: the same under another error. */
+int fail_item(struct ctx *c, enum err err, const char *field, const char *code, const char *detail);
 /* fail_log: adds words for the log line to the failure that is there. */
 void fail_log(struct ctx *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* fail_clear: forgets the failure (a retry begins). */

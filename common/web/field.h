@@ -57,6 +57,8 @@ struct field {
 	size_t nfields;
 	const char *table; /* what .fields is called, for the description */
 	const struct field *items;
+	bool apart;       /* T_ARRAY with .fields: an item that is wrong is not the request's error;
+			     {"errors":[{field,code,detail}]} is handed on in its place */
 	size_t into;      /* 1 + offset in the handler's struct; 0: not wanted there */
 	size_t into_size; /* of that member */
 	size_t in_size;   /* of the whole struct */

@@ -206,6 +206,42 @@ nested_object(struct ctx *c, const struct field *f, const char *where, const str
 	return 0;
 }
 
+static void
+write_errors(struct text *t, const struct failure *f)
+{
+	size_t i;
+
+	text_puts(t, "{\"errors\":[");
+	for (i = 0; i < f->nfields; i++) {
+		text_puts(t, i ? ",{\"field\":" : "{\"field\":");
+		text_json(t, f->fields[i].field);
+		text_puts(t, ",\"code\":");
+		text_json(t, f->fields[i].code);
+		text_puts(t, ",\"detail\":");
+		text_json(t, f->fields[i].detail);
+		text_putc(t, '}');
+	}
+	text_puts(t, "]}");
+}
+
+/* One that is wrong hurts nobody else. */
+static int
+apart_object(struct ctx *c, const struct field *f, const char *where, const struct json *j,
+    struct text *t)
+{
+	struct failure before = c->failure;
+	int rc;
+
+	fail_clear(c);
+	rc = nested_object(c, f, where, j, t);
+	if (rc < 0 && c->failure.err != ERR_BAD_FIELDS)
+		return -1;
+	if (rc < 0)
+		write_errors(t, &c->failure);
+	c->failure = before;
+	return 0;
+}
+
 /* Goes on after a wrong item, so that all of them are told (up to the most that a failure holds).
  */
 static int
@@ -221,7 +257,10 @@ nested_array(struct ctx *c, const struct field *f, const char *where, const stru
 		if (!name)
 			return fail(c, ERR_TOO_LARGE, "the request needs too much memory");
 		text_puts(t, i ? "," : "");
-		(void)nested_object(c, f, name, json_at(j, i), t);
+		if (f->apart)
+			(void)apart_object(c, f, name, json_at(j, i), t);
+		else
+			(void)nested_object(c, f, name, json_at(j, i), t);
 	}
 	text_putc(t, ']');
 	return c->failure.err == ERR_NONE ? 0 : -1;

@@ -172,7 +172,7 @@ round_renew(struct work *w, struct plan *p, int64_t now)
 static int
 round_upkeep(struct work *w, struct plan *p, int64_t now)
 {
-	int n = 0;
+	int n = 0, read;
 
 	if (w->stopping)
 		return 0;
@@ -189,6 +189,10 @@ round_upkeep(struct work *w, struct plan *p, int64_t now)
 	if (n != -1 && now >= p->schedules_at) {
 		p->schedules_at = now + SCHEDULES_MS;
 		n = work_schedules(w);
+		read = n == -1 ? -1 : work_read(w);
+		if (read == WORK_READ_MAX)
+			p->schedules_at = now;
+		n = read == -1 ? -1 : n + read;
 	}
 	if (n == -1)
 		p->schedules_at = p->upkeep_at = now + ROUNDS_FAILED_MS;
@@ -272,9 +276,10 @@ turn_summary(struct work *w, const char *note, int64_t began)
 	    ",\"looked\":%" PRId64 ",\"done\":%" PRId64 ",\"retried\":%" PRId64
 	    ",\"unknown\":%" PRId64 ",\"failed\":%" PRId64 ",\"finished\":%" PRId64
 	    ",\"dead\":%" PRId64 ",\"scheduled\":%" PRId64 ",\"pruned\":%" PRId64
-	    ",\"failures\":%" PRId64 ",\"message\":\"%s\",\"seconds\":%.3f}",
+	    ",\"transcripts_read\":%" PRId64 ",\"failures\":%" PRId64
+	    ",\"message\":\"%s\",\"seconds\":%.3f}",
 	    n->claimed, n->rescued, n->sent, n->looked, n->done, n->retried, n->unknown, n->failed,
-	    n->finished, n->dead, n->scheduled, n->pruned, n->failures, note,
+	    n->finished, n->dead, n->scheduled, n->pruned, n->read, n->failures, note,
 	    (double)(clock_steady_ms() - began) / 1000);
 }
 

@@ -30,6 +30,8 @@ static const struct db_stmt fire_stmt = { "work_schedule_fire",
 	"$5::text))" };
 static const struct db_stmt prune_stmt = { "work_prune",
 	"select to_json(public.work_prune($1::int))" };
+static const struct db_stmt read_stmt = { "transcripts_read",
+	"select to_json(public.transcripts_read($1::int))" };
 static const struct db_stmt count_stmt = { "work_count",
 	"select public.webhook_count('work', $1::text, $2::bigint)" };
 
@@ -202,6 +204,20 @@ work_prune(struct work *w)
 	return (int)n;
 }
 
+int
+work_read(struct work *w)
+{
+	const char *most = mem_printf(w->c.mem, "%d", WORK_READ_MAX);
+	const struct json *read =
+	    most ? work_json(w, &read_stmt, (const struct span[]){ span_of(most) }, 1, NULL) : NULL;
+	int64_t n = 0;
+
+	if (!read || json_int_of(read, &n) == -1)
+		return -1;
+	w->counts.read += n;
+	return (int)n;
+}
+
 static void
 count_write(struct work *w, const char *what, int64_t n, int64_t *counted)
 {
@@ -233,4 +249,5 @@ work_count(struct work *w)
 	count_write(w, "dead", n->dead, &c->dead);
 	count_write(w, "scheduled", n->scheduled, &c->scheduled);
 	count_write(w, "pruned", n->pruned, &c->pruned);
+	count_write(w, "transcripts_read", n->read, &c->read);
 }

@@ -40,3 +40,12 @@ exception when others then
     return ''::bytea;
 end
 $$;
+
+-- A page of a list: the rows' views in their order, one more than wanted where there are more, each with its place (time and id).
+create or replace function public.page_view(p_list text, p_views jsonb[], p_ats timestamptz[], p_ids text[], p_limit integer) returns jsonb
+    language plpgsql stable set search_path = '' as $$
+begin
+    return jsonb_build_object('data', coalesce(to_jsonb(p_views[:p_limit]), '[]'), 'next_cursor',
+        case when cardinality(p_views) > p_limit then public.cursor_make(p_list, p_ats[p_limit], p_ids[p_limit]) end);
+end
+$$;

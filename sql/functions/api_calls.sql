@@ -18,29 +18,44 @@ begin
 end
 $$;
 
--- All or none; a refusal names the item: calls.3.recipient_number.
-create or replace function api.call_create_many(p_calls jsonb) returns jsonb
+-- p_on_error 'stop': all or none; a refusal names the item: calls.3.recipient_number.  'continue': each by itself.  An item whose fields were
+-- wrong already has come as {"errors": [...]} in its place; where all or none are wanted, none is tried then.
+create or replace function api.call_create_many(p_calls jsonb, p_on_error text default 'stop') returns jsonb
     language plpgsql set search_path = '' as $$
 declare
     c record;
     v_organization uuid := public.current_organization_id();
-    v_data jsonb := '[]';
+    v_data jsonb[] := '{}';
+    v_results jsonb[] := '{}';
+    v_errors jsonb;
     v_id uuid;
     v_code text;
     v_detail text;
     v_hint text;
     v_state text;
+    v_wrong boolean := p_on_error = 'stop' and p_calls @? '$[*].errors';
 begin
     for c in select e.value as call, e.ordinality - 1 as i from jsonb_array_elements(p_calls) with ordinality e loop
-        begin
-            v_id := public.call_enter(v_organization, public.current_user_id(), c.call);
-            v_data := v_data || public.call_view_of(v_id);
-        exception when sqlstate 'PT422' then
-            get stacked diagnostics v_state = returned_sqlstate, v_code = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint;
-            raise exception using errcode = v_state, message = v_code, detail = v_detail, hint = format('calls.%s.%s', c.i, v_hint);
-        end;
+        continue when v_wrong and not c.call ? 'errors';
+        v_id := null;
+        v_errors := coalesce(c.call -> 'errors', '[]');
+        if v_errors = '[]' then
+            begin
+                v_id := public.call_enter(v_organization, public.current_user_id(), c.call);
+                v_data := v_data || public.call_view_of(v_id);
+            exception when sqlstate 'PT422' then
+                get stacked diagnostics v_state = returned_sqlstate, v_code = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+                if p_on_error = 'stop' then
+                    raise exception using errcode = v_state, message = v_code, detail = v_detail, hint = format('calls.%s.%s', c.i, v_hint);
+                end if;
+                v_id := null;
+                v_errors := jsonb_build_array(jsonb_build_object('field', format('calls.%s.%s', c.i, v_hint), 'code', v_code, 'detail', v_detail));
+            end;
+        end if;
+        v_results := v_results || jsonb_build_object('index', c.i, 'call_id', v_id, 'errors', v_errors);
     end loop;
-    return jsonb_build_object('data', v_data);
+    return jsonb_build_object('data', to_jsonb(v_data), 'results', to_jsonb(v_results), 'taken', cardinality(v_data),
+                              'refused', cardinality(v_results) - cardinality(v_data));
 end
 $$;
 
@@ -62,31 +77,36 @@ create or replace function api.call_list(
     p_created_from timestamptz default null, p_created_to timestamptz default null, p_after text default null, p_limit integer default 20)
     returns jsonb
     language plpgsql stable set search_path = '' as $$
+begin
+    return (select public.page_view('calls', array_agg(public.call_view(c) order by c.created_at desc, c.id desc),
+                                    array_agg(c.created_at order by c.created_at desc, c.id desc),
+                                    array_agg(c.id::text order by c.created_at desc, c.id desc), p_limit)
+              from public.call_rows(p_status, p_direction, p_template_id, p_recipient_number, p_created_from, p_created_to, p_after, p_limit + 1) c);
+end
+$$;
+
+-- The active organization's calls as its readers see them, newest first, behind a cursor.
+create or replace function public.call_rows(
+    p_status text, p_direction text, p_template uuid, p_number text, p_from timestamptz, p_to timestamptz, p_after text, p_limit integer)
+    returns setof public.calls
+    language plpgsql stable set search_path = '' as $$
 declare
     v_at timestamptz;
-    v_id text;
-    v_rows jsonb;
-    v_next text;
+    v_id uuid;
 begin
     select k.at, k.id into v_at, v_id from public.cursor_read('calls', p_after) k;
-    with page as (
-        select c from public.calls c
-         where (p_status is null or c.status = p_status)
-           and (p_direction is null or c.direction = p_direction)
-           and (p_template_id is null or c.template_id = p_template_id)
-           and (p_recipient_number is null or c.to_number = p_recipient_number)
-           and (p_created_from is null or c.created_at >= p_created_from)
-           and (p_created_to is null or c.created_at < p_created_to)
-           and (v_at is null or (c.created_at, c.id) < (v_at, v_id::uuid))
-           and c.organization_id = (select public.current_organization_id())
-         order by c.created_at desc, c.id desc
-         limit p_limit + 1),
-    numbered as (select page.c, row_number() over (order by (page.c).created_at desc, (page.c).id desc) as i from page)
-    select coalesce(jsonb_agg(public.call_view(n.c) order by n.i) filter (where n.i <= p_limit), '[]'),
-           max(case when n.i = p_limit then public.cursor_make('calls', (n.c).created_at, (n.c).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from numbered n;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    return query
+    select c.* from public.calls c
+     where (p_status is null or c.status = p_status)
+       and (p_direction is null or c.direction = p_direction)
+       and (p_template is null or c.template_id = p_template)
+       and (p_number is null or c.to_number = p_number)
+       and (p_from is null or c.created_at >= p_from)
+       and (p_to is null or c.created_at < p_to)
+       and (v_at is null or (c.created_at, c.id) < (v_at, v_id))
+       and c.organization_id = (select public.current_organization_id())
+     order by c.created_at desc, c.id desc
+     limit p_limit;
 end
 $$;
 
@@ -215,26 +235,6 @@ begin
                                                      'triggered_at', public.time_view(a.triggered_at)) order by a.triggered_at, a.id), '[]')
           from public.call_actions a where a.call_id = p_call_id), 'next_cursor', null);
 end
-$$;
-
-create or replace function api.call_stats(p_from timestamptz default null, p_to timestamptz default null) returns jsonb
-    language sql stable set search_path = '' as $$
-    select jsonb_build_object(
-        'from', public.time_view(coalesce(p_from, now() - interval '30 days')), 'to', public.time_view(coalesce(p_to, now())),
-        'total', count(*), 'completed', count(*) filter (where c.status = 'completed'), 'failed', count(*) filter (where c.status = 'failed'),
-        'canceled', count(*) filter (where c.status = 'canceled'), 'expired', count(*) filter (where c.status = 'expired'),
-        'queued', count(*) filter (where c.status = 'queued'), 'in_progress', count(*) filter (where c.status = 'in-progress'),
-        'attempts', coalesce(sum(c.attempts), 0), 'duration_seconds', coalesce(sum(c.duration_seconds), 0),
-        'average_duration_seconds', round(avg(c.duration_seconds) filter (where c.status = 'completed'), 1),
-        'cost_cents', coalesce(sum(c.total_cost_cents), 0),
-        'ended_reasons', (select coalesce(jsonb_object_agg(r.reason, r.n), '{}') from (
-            select coalesce(x.ended_reason, 'unknown') as reason, count(*) as n from public.calls x
-             where x.finished_at is not null and x.organization_id = (select public.current_organization_id())
-               and x.created_at >= coalesce(p_from, now() - interval '30 days') and x.created_at < coalesce(p_to, now() + interval '1 minute')
-             group by 1 order by 2 desc limit 50) r))
-      from public.calls c
-     where c.organization_id = (select public.current_organization_id())
-       and c.created_at >= coalesce(p_from, now() - interval '30 days') and c.created_at < coalesce(p_to, now() + interval '1 minute')
 $$;
 
 create or replace function api.queue_status() returns jsonb

@@ -125,6 +125,13 @@ wrong_fields_are_gathered_up_to_a_number(void **state)
 	assert_string_equal(c->failure.fields[19].field, "f19");
 	assert_string_equal(c->failure.fields[19].code, "required");
 	assert_string_equal(c->failure.fields[19].detail, "is missing");
+
+	fail_clear(c);
+	assert_int_equal(fail_item(c, ERR_BATCH_REFUSED, "calls.0.x", "unknown", NULL), -1);
+	assert_int_equal(fail_item(c, ERR_BATCH_REFUSED, "calls.1", "object", NULL), -1);
+	assert_int_equal(fail_field(c, "y", "unknown", NULL), -1);
+	assert_int_equal(c->failure.err, ERR_BATCH_REFUSED);
+	assert_int_equal(c->failure.nfields, 2);
 }
 
 static void

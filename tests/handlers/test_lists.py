@@ -1,9 +1,10 @@
 """How every list of every program looks, and what all answers have in common: generated from --describe."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
-from model_routes import SHARED, Tenant
+from model_routes import SHARED, Tenant, sample
 from stack_client import problem
 from stack_routes import asker, path_of, routes_of
 
@@ -21,6 +22,10 @@ def ann(stack):
     """An organization with at least two of everything that can be listed."""
     stack.provider("vapi")
     tenant = Tenant(stack, "ann").make_all()
+    tenant.call("completed")
+    stack.sql("""insert into call_feedback (call_id, call_created_at, organization_id, rating)
+                 select call_id, call_created_at, organization_id, 4 from call_feedback""")
+    stack.value("select public.transcripts_read(100)")
     tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
     for n in range(2):
         stack.insert("voice_options", voice_id=f"voice-{n}", name=f"Voice {n}")
@@ -37,8 +42,9 @@ def lists(routes):
 
 def address(tenant, route):
     """The path, with things of the tenant's in it."""
-    return path_of(route, **{f["name"]: tenant.ids(f["name"])[0] for f in route["fields"]
+    path = path_of(route, **{f["name"]: tenant.ids(f["name"])[0] for f in route["fields"]
                              if f["in"] == "path" and f["type"] == "uuid" and f["name"] not in SHARED})
+    return path + "?" + urlencode({f["name"]: sample(f, tenant) for f in route["fields"] if f["in"] == "query" and f["required"]})
 
 
 def walk(value, name=""):
@@ -51,18 +57,18 @@ def walk(value, name=""):
 def test_a_list_goes_on_where_its_own_cursor_says_and_takes_no_other(routes, ann):
     cursors = {}
     for route in lists(routes):
-        page = asker(ann.stack, route, ann.person).get(address(ann, route) + "?limit=1")
+        page = asker(ann.stack, route, ann.person).get(address(ann, route) + "&limit=1")
         assert set(page) == {"data", "next_cursor"} and len(page["data"]) == 1, route["path"]
         assert page["next_cursor"], f"{route['path']} has one row only: the fixture ann makes two of everything"
         cursors[route["path"]] = page["next_cursor"]
-        after = asker(ann.stack, route, ann.person).get(f"{address(ann, route)}?limit=1&after={page['next_cursor']}")
+        after = asker(ann.stack, route, ann.person).get(f"{address(ann, route)}&limit=1&after={page['next_cursor']}")
         assert after["data"] and after["data"] != page["data"], route["path"]
     for route in lists(routes):
         for path, cursor in [*cursors.items(), ("nonsense", "MTIz")]:
             if path == route["path"]:
                 continue
             for who in (asker(ann.stack, route, ann.person), *([ann.key] if route["access"] == "api" else [])):
-                answer = problem(who.ask("GET", f"{address(ann, route)}?after={cursor}"), 400, "bad_cursor")
+                answer = problem(who.ask("GET", f"{address(ann, route)}&after={cursor}"), 400, "bad_cursor")
                 assert [e["field"] for e in answer["errors"]] == ["after"], (route["path"], path, answer)
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stack import PROGRAMS, Stack, build_dir, wait_until
+from stack import PROGRAMS, wait_until
 from stack_client import Client, problem
 from stack_hooks import Hooks, synthflow_signature, vapi_event
 from stack_process import descriptors, environment, resident
@@ -360,16 +360,6 @@ def hammer(stack, alice, name, begin, n):
     with ThreadPoolExecutor(4) as pool:
         statuses = sum(pool.map(some, range(4)), [])
     assert len(statuses) == n and not [s for s in statuses if s >= 500], {s for s in statuses if s >= 500}
-
-
-@pytest.fixture(scope="module")
-def plain_stack(tmp_path_factory):
-    """Programs without sanitizers, whose memory says something."""
-    plain = build_dir("HOOKSWITCH_PLAIN_BUILD_DIR")
-    if not (plain / "handlers" / "calls").exists():
-        pytest.skip("there is no plain build")
-    with Stack(tmp_path_factory.mktemp("plain"), build=plain) as running:
-        yield running
 
 
 def ground(stack):

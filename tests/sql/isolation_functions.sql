@@ -14,6 +14,8 @@ select tests.template(:'theirs') as template \gset
 select tests.call(:'theirs', :'template') as over \gset
 select tests.accepted(:'over', 'isolation-1') as attempt \gset
 select tests.report(:'attempt', tests.ended('customer-ended-call') || '{"transcript":"AI: secret","recording_url":"https://r.test/secret"}') \g /dev/null
+select public.transcripts_read(100) \g /dev/null
+insert into public.call_feedback (call_id, call_created_at, organization_id, user_id, rating) select id, created_at, organization_id, :'bob', 5 from public.calls where id = :'over';
 select tests.call(:'theirs', :'template') as waiting \gset
 
 insert into auth.users (id, email, email_confirmed_at) values (:'alice', 'alice@example.com', now()), (:'bob', 'bob@example.com', now());
@@ -144,6 +146,32 @@ insert into callers (name, callers, attempt, answer) values
     ('public.template_tags', 'api', null, null),
     ('public.assistant_template_view', 'api', null, null),
     ('public.assistant_template_render', 'api', 'select public.assistant_template_render(''none'', ''{}'')', 'PT404 assistant_template_not_found'),
+    ('public.page_view', 'api', null, null),
+    -- Calls: what is looked for, counted, judged.
+    ('public.call_rows', 'api', 'select count(*) from public.call_rows(null, null, null, null, null, null, null, 1000)', '0'),
+    ('public.calls_counted', 'api', 'select count(*) from public.calls_counted(''$theirs'', ''2000-01-01'', ''2100-01-01'', ''day'')', '0'),
+    ('public.calls_grouped', 'api', 'select total from public.calls_grouped(''2000-01-01'', ''2100-01-01'', ''day'', ''UTC'') where whole', '0'),
+    ('public.search_languages_of', 'api', 'select cardinality(public.search_languages_of(''$theirs''))', '0'),
+    ('public.search_hits', 'api', 'select count(*) from public.search_hits(''$theirs'', ''{simple,english}'', ''{secret,secret}'', null, null, null, null, now(), null, null,
+        null, 10)', 'PT404 organization_not_found'),
+    ('public.search_hits', 'api', 'select count(*) from public.search_hits(''$mine'', ''{simple,english}'', ''{secret,secret}'', null, null, null, null, now(), null, null,
+        null, 10)', '0'),
+    ('public.search_view', 'api', 'select count(*) from public.calls c where public.search_view(''$over'', c.created_at, 1, ''secret'') is not null', '0'),
+    ('public.feedback_give', 'api', 'select public.feedback_give(''$over'', 1, ''x'')', 'PT404 call_not_found'),
+    ('public.feedback_change', 'api', 'select public.feedback_change(''$over'', ''{"rating":1}'')', 'PT404 feedback_not_found'),
+    ('public.feedback_withdraw', 'api', 'select public.feedback_withdraw(''$over'')', 'PT404 feedback_not_found'),
+    ('public.calls_group', 'api', null, null),
+    ('public.call_csv', 'api', null, null),
+    ('public.call_line', 'api', null, null),
+    ('public.csv_number', 'api', null, null),
+    ('public.feedback_view', 'api', null, null),
+    ('public.search_fold', 'api', null, null),
+    ('public.search_language', 'api', null, null),
+    ('public.search_languages', 'api', null, null),
+    ('public.search_marked', 'api', null, null),
+    ('public.search_question', 'api', null, null),
+    ('public.search_word', 'api', null, null),
+    ('public.zone_needed', 'api', null, null),
     -- A person's own account.
     ('api.auth_me', 'api', 'select coalesce(nullif(api.auth_me() ->> ''id'', ''$alice''), null)', null),
     ('api.session_list', 'api', 'select (api.session_list() -> ''data'')::text', '[]'),

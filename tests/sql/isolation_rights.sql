@@ -11,7 +11,7 @@ insert into readable values
     ('assistants', 'id organization_id template_id name system_prompt variable_values vapi_assistant_id status created_at updated_at'),
     ('call_actions', 'id call_id call_created_at organization_id action_type action_data status triggered_at'),
     ('call_assignments', 'id call_id organization_id provider_id attempt state created_at accepted_at ended_at progress outcome reason'),
-    ('call_feedback', 'id call_id call_created_at organization_id user_id rating comments created_at'),
+    ('call_feedback', 'id call_id call_created_at organization_id user_id key_id rating comments created_at updated_at'),
     ('call_history', 'id user_id organization_id template_id provider_id call_id recipient_name recipient_number recipient_email status
         ended_reason started_at ended_at duration_seconds duration recording_url transcript summary custom_variables metadata created_at updated_at'),
     ('call_queue', 'id organization_id user_id recipient_number recipient_name recipient_email scheduled_time due_at expires_at status call_id
