@@ -18,6 +18,7 @@ begin
     if v_number is null or v_number !~ '^\+[1-9][0-9]{6,14}$' then
         perform public.refuse_field('number_invalid', 'recipient_number', 'A phone number in E.164 form, such as +15550100002.');
     end if;
+    perform public.number_may_be_called(p_organization, v_number);
     select * into v_template from public.call_templates t
      where t.id = (p_call ->> 'template_id')::uuid and (t.is_public or t.organization_id = p_organization);
     if not found then
