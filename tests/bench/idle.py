@@ -30,6 +30,7 @@ def requests_of(stack):
         "auth": ("GET", "/api/v1/auth/me", bearer, b""),
         "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
+        "contacts": ("GET", "/api/v1/contacts?limit=1", bearer, b""),
         "organizations": ("GET", "/api/v1/organizations", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),

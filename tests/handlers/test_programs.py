@@ -331,7 +331,15 @@ def requests_for(stack, alice):
                 lambda: who.ask("GET", "/auth/v1/user"), lambda: who.ask("GET", "/auth/v1/verify?type=signup&token=x"),
                 lambda: who.ask("POST", "/auth/v1/otp", {**ann, "data": {"n": "x" * (n % 3000)}})][n % 6]()
 
-    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
+    def contacts(who, n):
+        path, number = "/api/v1/contacts", f"+1555{n:07d}"
+        return [lambda: who.ask("POST", path, {"phone_number": number, "tags": ["x" * (n % 50 + 1)]}), lambda: who.ask("GET", f"{path}?q=a&limit=100"),
+                lambda: who.ask("POST", f"{path}/do-not-call", {"phone_number": number}), lambda: who.ask("GET", f"{path}/export"),
+                lambda: who.ask("PUT", f"{path}/imports/{who.post(path + '/imports', expect=201)['id']}/file",
+                                f"phone_number,name\n{number},{'x' * (n % 300)}\n,\n".encode(), headers={"Content-Type": "text/csv"}),
+                lambda: who.ask("PUT", f"{path}/imports/{UUID}/file", b"x" * n)][n % 6]()
+
+    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "contacts": contacts, "organizations": organizations, "vapi-webhook": vapi,
             "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
@@ -344,7 +352,7 @@ def hammer(stack, alice, name, begin, n):
     work = requests_for(stack, alice)[name]
 
     def some(place):
-        who = alice.with_headers() if name in ("calls", "organizations") else stack.anybody()
+        who = alice.with_headers() if name in ("calls", "contacts", "organizations") else stack.anybody()
         return [work(who, begin + i).status_code for i in range(place, n, 4)]
 
     with ThreadPoolExecutor(4) as pool:

@@ -12,11 +12,12 @@ from collections import Counter
 import pytest
 
 from model_calls import Calls
+from model_contacts import Contacts
 from model_organizations import Organizations
 from model_tenants import Side, pair, step
 
 # The nouns that take part.
-NOUNS = [Calls, Organizations]
+NOUNS = [Calls, Contacts, Organizations]
 
 
 @pytest.fixture

@@ -20,6 +20,19 @@ exception when others then
     return sqlstate || ' ' || sqlerrm || ' ' || v_hint;
 end
 $$;
+create function tests.found(p_q text, p_tag text default null, p_listed boolean default null) returns text language sql as $$
+    select string_agg(x ->> 'name', ' ' order by x ->> 'name') from jsonb_array_elements(api.contact_list(p_q, p_tag, p_listed) -> 'data') x
+$$;
+create function tests.batch(p_import jsonb, p_rows jsonb, p_more jsonb default '{}') returns jsonb language sql as $$
+    select api.contact_import_rows((i ->> 'id')::uuid, x.fence, x.bytes, jsonb_build_object(
+               'rows', p_rows, 'errors', '[]'::jsonb, 'read', jsonb_array_length(p_rows), 'failed', 0, 'line', x.line + jsonb_array_length(p_rows),
+               'bytes', x.bytes + 100, 'digest', 'abc', 'last', false) || p_more)
+      from (select p_import) p(i) join public.contact_imports x on x.id = (i ->> 'id')::uuid
+$$;
+create function tests.said(p_view jsonb) returns text language sql as $$
+    select concat_ws(' ', p_view ->> 'status', p_view ->> 'rows_read', p_view ->> 'rows_created', p_view ->> 'rows_updated', p_view ->> 'rows_skipped',
+                     p_view ->> 'rows_failed', p_view ->> 'errors_found')
+$$;
 grant execute on all functions in schema tests to public;
 
 -- ---- one by one -----------------------------------------------------------------
@@ -66,9 +79,6 @@ select is(jsonb_array_length(api.contact_list() -> 'data'), 1, 'in a list of one
 -- ---- found ------------------------------------------------------------------------
 
 select tests.be(:'alice', :'mine');
-create function tests.found(p_q text, p_tag text default null, p_listed boolean default null) returns text language sql as $$
-    select string_agg(x ->> 'name', ' ' order by x ->> 'name') from jsonb_array_elements(api.contact_list(p_q, p_tag, p_listed) -> 'data') x
-$$;
 select api.contact_update(:'ann', '{"tags":["vip"],"email":"ann@example.com"}') \g /dev/null
 select api.contact_create('+15550200005', 'Änne', null, null, '["vip","old"]') \g /dev/null
 select api.contact_create('+15550200006', '100%') \g /dev/null
@@ -104,7 +114,7 @@ select is(api.contact_calls(:'carl') -> 'data', '[]', 'another has none');
 -- ---- the do-not-call list --------------------------------------------------------------
 
 select is(api.contact_update(:'ann', '{"do_not_call":true,"do_not_call_reason":"asked"}') ->> 'do_not_call', 'true', 'a contact that is not called');
-select is(api.do_not_call_list() -> 'data' -> 0 - 'created_at', jsonb_build_object('phone_number', '+15550100001', 'reason', 'asked', 'created_by', :'alice'),
+select is((api.do_not_call_list() -> 'data' -> 0) - 'created_at'::text, jsonb_build_object('phone_number', '+15550100001', 'reason', 'asked', 'created_by', :'alice'),
     'stands on the one list, with the reason and who said it');
 select is(api.do_not_call_add('+15550100001') ->> 'reason', 'asked', 'twice is once');
 select is(api.do_not_call_add('+15550100001', 'again') ->> 'reason', 'again', 'a new reason is the one that stays');
@@ -142,26 +152,26 @@ select public.queue_promote() \g /dev/null
 select public.assign_call_to_provider(:'given', :'provider') as attempt \gset
 insert into public.do_not_call (organization_id, phone_number) values (:'mine', '+15550300001'), (:'mine', '+15550300002');
 select is(public.calls_sent(array[(tests.attempt(:'claimed')).id], array[(tests.attempt(:'claimed')).fence], 10000, 30), '{}', 'what was claimed is not sent');
-select is(tests.outcome_of(:'claimed') ->> 'ended_reason', 'do_not_call', 'but ends, and says why');
+select is((tests.record(:'claimed')).ended_reason, 'do_not_call', 'but ends, and says why');
 select public.leases_renew(10, 'b', 30) \g /dev/null
 select is(public.calls_sent(array[(tests.attempt(:'given')).id], array[(tests.attempt(:'given')).fence], 10000, 30), '{}', 'nor what SQL gave away');
 select is((tests.record(:'given')).status || ' ' || (tests.attempt(:'given')).state || ' ' || (tests.attempt(:'given')).reason, 'canceled absent do_not_call',
     'its attempt counts as never made');
 
+-- A redial: the person was busy, and by the next try has said no.
+select tests.call(:'mine', :'template', '+15550300003') as busy \gset
+select tests.accepted(:'busy', 'contacts-1') as attempt \gset
+select tests.report(:'attempt', tests.ended('customer-busy', false)) \g /dev/null
+select is((tests.queue(:'busy')).status, 'queued', 'who was busy is to be tried again');
+insert into public.do_not_call (organization_id, phone_number) values (:'mine', '+15550300003');
+update public.call_queue set due_at = clock_timestamp(), ready = true where id = :'busy';
+select is(tests.claim(), '{}', 'and is not, once he has said no');
+select is((tests.record(:'busy')).ended_reason, 'do_not_call', 'the call ends');
+
 -- ---- files ------------------------------------------------------------------------------
 
 select tests.be(:'alice', :'mine');
 delete from public.contacts;
-create function tests.batch(p_import jsonb, p_rows jsonb, p_more jsonb default '{}') returns jsonb language sql as $$
-    select api.contact_import_rows((i ->> 'id')::uuid, x.fence, x.bytes, jsonb_build_object(
-               'rows', p_rows, 'errors', '[]'::jsonb, 'read', jsonb_array_length(p_rows), 'failed', 0, 'line', x.line + jsonb_array_length(p_rows),
-               'bytes', x.bytes + 100, 'digest', 'abc', 'last', false) || p_more)
-      from (select p_import) p(i) join public.contact_imports x on x.id = (i ->> 'id')::uuid
-$$;
-create function tests.said(p_view jsonb) returns text language sql as $$
-    select concat_ws(' ', p_view ->> 'status', p_view ->> 'rows_read', p_view ->> 'rows_created', p_view ->> 'rows_updated', p_view ->> 'rows_skipped',
-                     p_view ->> 'rows_failed', p_view ->> 'errors_found')
-$$;
 select api.contact_import_create('first') as import \gset
 select is(tests.said(:'import'), 'waiting 0 0 0 0 0 0', 'an import waits for its file');
 select api.contact_import_begin((:'import'::jsonb ->> 'id')::uuid) as begun \gset
@@ -207,7 +217,7 @@ select api.contact_import_begin((:'import'::jsonb ->> 'id')::uuid) \g /dev/null
 select is(tests.batch(:'import', '[]', jsonb_build_object('errors', (select jsonb_agg(jsonb_build_object('line', n, 'code', 'x', 'detail', 'x')) from generate_series(2, 9991) n))) ->> 'errors_kept',
     '9990', 'errors are kept');
 select is((tests.batch(:'import', '[{"line":10000,"phone_number":"+15550400021","tags":[1]}]', jsonb_build_object('errors', (
-    select jsonb_agg(jsonb_build_object('line', n, 'code', 'x', 'detail', 'x')) from generate_series(10001, 10050) n)))) - '{id,name,created_at,updated_at,created_by}'::text[] ->> 'errors_kept',
+    select jsonb_agg(jsonb_build_object('line', n, 'code', 'x', 'detail', 'x')) from generate_series(10001, 10050) n)))) ->> 'errors_kept',
     '10000', 'up to ten thousand');
 select is(api.contact_import_get((:'import'::jsonb ->> 'id')::uuid) ->> 'errors_found', '10041', 'and all of them counted');
 select tests.be(:'bob', :'theirs');

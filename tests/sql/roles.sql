@@ -16,9 +16,9 @@ $$;
 
 select set_eq('select distinct role from public.role_scopes()', array['viewer', 'member', 'admin', 'owner'], 'each role that a member can have stands in the table');
 select results_eq($$select role, string_agg(scope, ' ' order by scope) from public.role_scopes() group by role order by count(*)$$,
-    $$values ('viewer', 'calls:read members:read organization:read'), ('member', 'calls:read calls:write members:read organization:read'),
-             ('admin', 'audit:read calls:read calls:write keys:read keys:write members:read members:write organization:read organization:write'),
-             ('owner', 'audit:read calls:read calls:write keys:read keys:write members:read members:write organization:delete organization:read organization:write')$$,
+    $$values ('viewer', 'calls:read contacts:read members:read organization:read'), ('member', 'calls:read calls:write contacts:read contacts:write members:read organization:read'),
+             ('admin', 'audit:read calls:read calls:write contacts:read contacts:write keys:read keys:write members:read members:write organization:read organization:write'),
+             ('owner', 'audit:read calls:read calls:write contacts:read contacts:write keys:read keys:write members:read members:write organization:delete organization:read organization:write')$$,
     'a viewer reads, a member calls, an admin manages, an owner may delete');
 select is_empty('select role, scope from public.role_scopes() group by 1, 2 having count(*) > 1', 'nothing stands there twice');
 
