@@ -1,5 +1,6 @@
 """/api/v1/contacts and its do-not-call list, as a client sees them."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,7 +65,7 @@ def test_viewers_read_and_members_write(stack, alice, ann):
 def test_a_contact_tells_of_its_calls(stack, alice, ann):
     stack.provider("vapi")
     made = stack.schedule(3, alice, stack.template(), recipient_number=ann["phone_number"])
-    stack.insert("calls", organization_id=alice.organization, direction="inbound", status="completed", from_number=ann["phone_number"])
+    stack.insert("calls", organization_id=alice.organization, direction="inbound", status="completed", finished_at="now", from_number=ann["phone_number"])
     stack.drain()
     seen = alice.get(f"{ROOT}/{ann['id']}/calls?limit=2")
     rest = alice.get(f"{ROOT}/{ann['id']}/calls?limit=2&after={seen['next_cursor']}")
@@ -80,7 +81,7 @@ def test_a_contacts_calls_are_found_by_an_index(stack, alice):
     stack.sql("analyze calls")
     plan = "\n".join(row[0] for row in stack.sql("""explain select * from calls c where c.organization_id = %s and c.direction = 'outbound'
         and c.to_number = '+15551000777' order by c.created_at desc, c.id desc limit 21""", alice.organization))
-    assert "to_number_created_at_id_idx" in plan and "Sort" not in plan, plan
+    assert re.search(r"Index Scan using calls_\w+to_number\w+ on calls_2", plan), plan
 
 
 # ---- who is not called -------------------------------------------------------------------
@@ -131,12 +132,12 @@ def test_a_number_that_is_listed_while_a_claim_is_under_way_waits_for_it(stack, 
     assignment = claimed["dials"][0]
     assert stack.value("select calls_sent(array[%s]::uuid[], array[%s]::bigint[], 1000, 30)", assignment["assignment_id"], assignment["fence"]) == []
     assert (stack.call(call).status, stack.call(call).ended_reason) == ("canceled", "do_not_call")
-    with stack.connect() as listing:
+    with stack.connect() as listing, stack.connect(autocommit=True) as claiming:
         second = stack.number()
         other, = stack.schedule(1, alice, str(stack.value("select id from call_templates limit 1")), recipient_number=second)
         listing.execute("insert into do_not_call (organization_id, phone_number) values (%s, %s)", (alice.organization, second))
         with ThreadPoolExecutor(1) as pool:
-            claim = pool.submit(stack.value, "select calls_claim(1, 'test', 30)")
+            claim = pool.submit(lambda: claiming.execute("select calls_claim(1, 'test', 30)").fetchone()[0])
             wait_until(lambda: stack.value("select exists (select from pg_locks where not granted)"), what="the claim waits for the list")
             listing.commit()
             assert claim.result(60)["claimed"] == 0
