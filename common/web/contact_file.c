@@ -33,16 +33,16 @@ struct import {
 
 /* What of the file goes in one transaction. */
 struct batch {
-	struct text rows, errors;
-	size_t read, failed, nerrors;
+	struct contact_rows out;
+	size_t read, failed;
 	bool last;
 };
 
 static void
 batch_clear(struct batch *b)
 {
-	text_clear(&b->rows);
-	text_clear(&b->errors);
+	text_clear(&b->out.rows);
+	text_clear(&b->out.errors);
 }
 
 static const struct db_stmt take_rows = { "contact_import_rows",
@@ -98,8 +98,8 @@ write_batch(struct text *t, const struct import *i, const struct batch *b,
 	    b->last ? "true" : "false");
 	if (i->place.bytes == 0)
 		write_columns(t, &i->columns);
-	text_printf(t, ",\"rows\":[%s]", text_str(&b->rows));
-	text_printf(t, ",\"errors\":[%s]}", text_str(&b->errors));
+	text_printf(t, ",\"rows\":[%s]", text_str(&b->out.rows));
+	text_printf(t, ",\"errors\":[%s]}", text_str(&b->out.errors));
 }
 
 /* Commits the batch: from then on the import goes on behind it. */
@@ -115,7 +115,7 @@ send_batch(struct ctx *c, struct import *i, const struct batch *b)
 	if (intake_place(c, &i->intake, &to) < 0)
 		return -1;
 	write_batch(&t, i, b, &to);
-	if (!text_ok(&t) || !text_ok(&b->rows) || !text_ok(&b->errors))
+	if (!text_ok(&t) || !text_ok(&b->out.rows) || !text_ok(&b->out.errors))
 		return fail(c, ERR_INTERNAL, "the batch does not fit");
 	params[0] = span_of(i->id);
 	params[1] = span_of(i->fence);
@@ -133,21 +133,20 @@ send_batch(struct ctx *c, struct import *i, const struct batch *b)
 static bool
 is_full(const struct ctx *c, const struct batch *b)
 {
-	return b->read >= BATCH_ROWS || b->rows.len >= BATCH_BYTES ||
-	    b->errors.len >= BATCH_BYTES || mem_used(c->mem) >= BATCH_MEMORY;
+	return b->read >= BATCH_ROWS || b->out.rows.len >= BATCH_BYTES ||
+	    b->out.errors.len >= BATCH_BYTES || mem_used(c->mem) >= BATCH_MEMORY;
 }
 
 static enum stream_page
 read_batch(struct ctx *c, void *arg)
 {
-	CLEANUP(batch_clear) struct batch b = { TEXT(BATCH_MAX), TEXT(BATCH_MAX) };
+	CLEANUP(batch_clear) struct batch b = { { TEXT(BATCH_MAX), TEXT(BATCH_MAX), 0 } };
 	struct import *i = arg;
 	int rc = 1;
 
 	while (!is_full(c, &b) && (rc = intake_next(c, &i->intake)) > 0) {
 		b.read++;
-		b.failed += !contact_row(c, &i->columns, &i->intake.csv.record, &b.rows, &b.errors,
-		    &b.nerrors);
+		b.failed += !contact_row(c, &i->columns, &i->intake.csv.record, &b.out);
 	}
 	if (rc < 0)
 		return STREAM_FAILED;

@@ -347,12 +347,13 @@ check_record(struct ctx *c, const struct contact_columns *t, const struct csv_re
 }
 
 static void
-put_errors(struct ctx *c, int64_t line, struct text *errors, size_t *nerrors)
+put_errors(struct ctx *c, int64_t line, struct contact_rows *out)
 {
+	struct text *errors = &out->errors;
 	const struct failure *f = &c->failure;
 	size_t i;
 
-	for (i = 0; i < f->nfields; i++, ++*nerrors) {
+	for (i = 0; i < f->nfields; i++, out->nerrors++) {
 		text_printf(errors, "%s{\"line\":%lld,\"field\":", errors->len ? "," : "",
 		    (long long)line);
 		text_json(errors, *f->fields[i].field ? f->fields[i].field : NULL);
@@ -366,7 +367,7 @@ put_errors(struct ctx *c, int64_t line, struct text *errors, size_t *nerrors)
 
 bool
 contact_row(struct ctx *c, const struct contact_columns *columns, const struct csv_record *record,
-    struct text *rows, struct text *errors, size_t *nerrors)
+    struct contact_rows *out)
 {
 	CLEANUP(text_clear) struct text members = TEXT(FIELD_MAX * 8);
 	struct row r = { c, &members, TEXT(FIELD_MAX * 8) };
@@ -380,10 +381,10 @@ contact_row(struct ctx *c, const struct contact_columns *columns, const struct c
 		put_cell(&r, columns, i, record->fields[i]);
 	fine = c->failure.err == ERR_NONE && text_ok(&members) && text_ok(&r.custom);
 	if (fine)
-		text_printf(rows, "%s{%s,\"custom_fields\":{%s}}", rows->len ? "," : "",
+		text_printf(&out->rows, "%s{%s,\"custom_fields\":{%s}}", out->rows.len ? "," : "",
 		    text_str(&members), text_str(&r.custom));
 	else
-		put_errors(c, record->line, errors, nerrors);
+		put_errors(c, record->line, out);
 	text_clear(&r.custom);
 	fail_clear(c);
 	return fine;

@@ -36,10 +36,15 @@ int contact_columns_read(struct ctx *c, const struct csv_record *head, bool refu
 /* contact_columns_again: from the names that were kept of it; they and *ret live as long as c. */
 int contact_columns_again(struct ctx *c, const struct json *names, struct contact_columns *ret);
 
+/* What becomes of rows: members of the arrays that SQL takes.  The caller clears both texts. */
+struct contact_rows {
+	struct text rows, errors;
+	size_t nerrors;
+};
+
 /* contact_row: a record as the object that SQL takes, appended to rows, and true; or what is wrong
- * with it, appended to errors, and false.  Both are members of arrays; an empty cell is no value.
- * *nerrors counts. */
+ * with it, appended to errors, and false.  An empty cell is no value. */
 bool contact_row(struct ctx *c, const struct contact_columns *columns,
-    const struct csv_record *record, struct text *rows, struct text *errors, size_t *nerrors);
+    const struct csv_record *record, struct contact_rows *out);
 
 #endif

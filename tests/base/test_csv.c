@@ -143,8 +143,7 @@ there_are_not_more_fields_than_can_be(void **state UNUSED)
 		in = (struct span){ text, n + 1 };
 		csv_begin(&p, buf, sizeof(buf), 1);
 		assert_true(csv_feed(&p, &in));
-		assert_int_equal(p.record.fault,
-		    n < CSV_FIELDS_MAX ? CSV_FINE : CSV_TOO_MANY);
+		assert_int_equal(p.record.fault, n < CSV_FIELDS_MAX ? CSV_FINE : CSV_TOO_MANY);
 		assert_int_equal(p.record.n, CSV_FIELDS_MAX);
 	}
 }

@@ -332,16 +332,13 @@ def requests_for(stack, alice):
                 lambda: who.ask("POST", "/auth/v1/otp", {**ann, "data": {"n": "x" * (n % 3000)}})][n % 6]()
 
     def contacts(who, n):
-        path, number = "/api/v1/contacts", f"+1555{n:07d}"
-        return [lambda: who.ask("POST", path, {"phone_number": number, "tags": ["x" * (n % 50 + 1)]}), lambda: who.ask("GET", f"{path}?q=a&limit=100"),
-                lambda: who.ask("POST", f"{path}/do-not-call", {"phone_number": number}), lambda: who.ask("GET", f"{path}/export"),
-                lambda: who.ask("PUT", f"{path}/imports/{who.post(path + '/imports', expect=201)['id']}/file",
-                                f"phone_number,name\n{number},{'x' * (n % 300)}\n,\n".encode(), headers={"Content-Type": "text/csv"}),
-                lambda: who.ask("PUT", f"{path}/imports/{UUID}/file", b"x" * n)][n % 6]()
+        path, one, csv = "/api/v1/contacts", {"phone_number": f"+1555{n:07d}"}, {"Content-Type": "text/csv"}
+        return who.ask(*[("POST", path, one), ("GET", path + "?q=a&limit=100"), ("POST", path + "/do-not-call", one), ("GET", path + "/export"),
+                         ("PUT", f"{path}/imports/{n % 6 > 3 and who.post(path + '/imports', expect=201)['id']}/file",
+                          b"phone_number\n%d\n,\n" % n), ("PUT", f"{path}/imports/{UUID}/file", b"x" * n)][n % 6], headers=csv if n % 6 > 3 else {})
 
     return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "contacts": contacts, "organizations": organizations, "vapi-webhook": vapi,
-            "synthflow-webhook": synthflow,
-            "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
+            "synthflow-webhook": synthflow, "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
                 "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),
             "status": lambda who, n: who.ask("GET", ("/healthz", "/readyz", "/nowhere", "/metrics")[n % 4])}

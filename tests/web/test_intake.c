@@ -208,7 +208,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_body_of_any_length_is_read_in_little_memory, served_kill),
+		cmocka_unit_test_teardown(a_body_of_any_length_is_read_in_little_memory,
+		    served_kill),
 		cmocka_unit_test_teardown(reading_goes_on_where_it_was, served_kill),
 		cmocka_unit_test_teardown(another_body_is_refused, served_kill),
 		cmocka_unit_test_teardown(a_body_that_breaks_off_is_told, served_kill),
