@@ -116,12 +116,13 @@ end
 $$;
 
 -- Its number stays on the do-not-call list: a person who is forgotten has not asked to be called again.
-create or replace function api.contact_delete(p_contact_id uuid) returns void
+create or replace function api.contact_delete(p_contact_id uuid) returns jsonb
     language plpgsql set search_path = '' as $$
 begin
     perform public.contacts_open();
     perform public.contact_of(p_contact_id);
     delete from public.contacts c where c.id = p_contact_id;
+    return null;
 end
 $$;
 
@@ -207,11 +208,12 @@ begin
 end
 $$;
 
-create or replace function api.do_not_call_remove(p_phone_number text) returns void
+create or replace function api.do_not_call_remove(p_phone_number text) returns jsonb
     language plpgsql set search_path = '' as $$
 begin
     if not public.do_not_call_remove(public.contacts_open(), p_phone_number) then
         raise exception 'number_not_listed' using errcode = 'PT404';
     end if;
+    return null;
 end
 $$;

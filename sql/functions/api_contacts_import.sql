@@ -78,12 +78,13 @@ end
 $$;
 
 -- The contacts that it made stay.
-create or replace function api.contact_import_delete(p_import_id uuid) returns void
+create or replace function api.contact_import_delete(p_import_id uuid) returns jsonb
     language plpgsql set search_path = '' as $$
 begin
     perform public.contacts_open();
     perform public.contact_import_of(p_import_id);
     delete from public.contact_imports i where i.id = p_import_id;
+    return null;
 end
 $$;
 
@@ -161,9 +162,10 @@ end
 $$;
 
 -- The request is over before the file was: whoever comes next need not wait for the lease.
-create or replace function api.contact_import_release(p_import_id uuid, p_fence bigint) returns void
+create or replace function api.contact_import_release(p_import_id uuid, p_fence bigint) returns jsonb
     language plpgsql set search_path = '' as $$
 begin
     update public.contact_imports x set lease_until = null where x.id = p_import_id and x.fence = p_fence;
+    return null;
 end
 $$;
