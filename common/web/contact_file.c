@@ -3,12 +3,14 @@
  */
 #include "web/contact_file.h"
 
+#include "base/settings.h"
 #include "lib/db.h"
 #include "web/contact_row.h"
 #include "web/intake.h"
 #include "web/server.h"
 #include "web/stream.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -217,6 +219,39 @@ is_csv(const char *type)
 	return n == strlen("text/csv") && strncasecmp(type, "text/csv", n) == 0;
 }
 
+/* Files that are being read in this process.  A client may be slow, and holds a thread for so long:
+ * half of them are for everybody else. */
+static atomic_int reading;
+
+static int
+begin_reading(struct ctx *c)
+{
+	int threads = (int)setting_int(SET_HOOKSWITCH_THREADS);
+
+	if (atomic_fetch_add(&reading, 1) < (threads + 1) / 2)
+		return 0;
+	atomic_fetch_sub(&reading, 1);
+	(void)fail(c, ERR_UNAVAILABLE, "too many files are being read just now");
+	c->failure.retry_after = 5;
+	return -1;
+}
+
+static int
+take_file(struct ctx *c, struct import *i)
+{
+	int rc;
+
+	if (begin_import(c, i) < 0)
+		return -1;
+	rc = is_csv(request_header(c, "Content-Type")) ?
+	    read_file(c, i) :
+	    fail(c, ERR_MEDIA_TYPE, "Content-Type must be text/csv");
+	if (rc < 0)
+		give_up(c, i);
+	text_clear(&i->view);
+	return rc;
+}
+
 int
 contact_file_take(struct ctx *c, const char *import_id)
 {
@@ -227,13 +262,9 @@ contact_file_take(struct ctx *c, const char *import_id)
 		return fail(c, ERR_INTERNAL, "out of memory");
 	i->id = import_id;
 	i->view = TEXT(VIEW_MAX);
-	if (begin_import(c, i) < 0)
+	if (begin_reading(c) < 0)
 		return -1;
-	rc = is_csv(request_header(c, "Content-Type")) ?
-	    read_file(c, i) :
-	    fail(c, ERR_MEDIA_TYPE, "Content-Type must be text/csv");
-	if (rc < 0)
-		give_up(c, i);
-	text_clear(&i->view);
+	rc = take_file(c, i);
+	atomic_fetch_sub(&reading, 1);
 	return rc;
 }

@@ -239,6 +239,19 @@ def test_a_program_that_is_to_end_commits_the_batch_in_hand(stack, alice):
     assert counts(send(alice, path, whole)) == (3000, 3000, 0, 0, 0)
 
 
+def test_slow_files_leave_threads_for_everybody_else(stack, alice):
+    """Of 16 threads eight read files whose clients say nothing more; the ninth file must wait, all else goes on."""
+    paths = [begin(alice) for _ in range(9)]
+    uploads = [Upload(stack, alice, path, 100) for path in paths[:8]]
+    wait_until(lambda: stack.count("contact_imports", "fence = 1") == 8, what="eight files")
+    answer = alice.ask("PUT", paths[8] + "/file", b"phone_number\n", headers=CSV)
+    problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) == 5 and len(alice.get(IMPORTS)["data"]) == 9
+    for upload in uploads:
+        upload.close()
+    wait_until(lambda: alice.ask("PUT", paths[8] + "/file", b"phone_number\n", headers=CSV).status_code == 200, what="room for another")
+
+
 @pytest.fixture
 def plain_stack(tmp_path):
     """Programs without sanitizers, whose memory says something."""
