@@ -13,114 +13,11 @@
 #include "web/server.h"
 #include "web/supabase.h"
 
+#include "auth-v1-fields.h"
+
 #include <string.h>
 
-enum { BODY_MAX = 64 * 1024, SECRET_MAX = 400 };
-
-/* ---- input ---------------------------------------------------------- */
-
-#define IN(m) INTO(struct supabase_in, m)
-#define IN_EMAIL FIELD(email, BODY, T_EMAIL, IN(email), .doc = "The e-mail address.")
-#define IN_PHONE FIELD(phone, BODY, T_STR, IN(phone), .doc = "Refused: there are addresses only.")
-#define IN_PASSWORD                                                                                \
-	FIELD(password, BODY, T_STR, IN(password), .max = SECRET_MAX, .doc = "The password.")
-#define IN_DATA FIELD(data, BODY, T_OBJECT, IN(data), .doc = "Becomes user_metadata.")
-#define IN_SECRET(n, p, what) FIELD(n, p, T_STR, IN(n), .max = SECRET_MAX, .doc = what)
-#define IN_TYPE(p, ...)                                                                            \
-	FIELD(type, p, T_ENUM, VALUES(__VA_ARGS__), IN(type), .required = true,                    \
-	    .doc = "What the mail is for.")
-#define IN_PROOF(p) IN_TYPE(p, "signup", "recovery", "invite", "magiclink", "email", "email_change")
-#define IN_REDIRECT(p)                                                                             \
-	FIELD(redirect_to, p, T_STR, IN(redirect_to),                                              \
-	    .doc = "Where the link leads: an address of APP_URL, FRONTEND_URL or API_URL.")
-#define IN_ID(n, what) FIELD(n, PATH, T_UUID, IN(n), .required = true, .doc = what)
-/* What goes along with a mail. */
-#define IN_FLOW                                                                                    \
-	IN_REDIRECT(QUERY),                                                                        \
-	    FIELD(code_challenge, BODY, T_STR, IN(code_challenge), .max = 128,                     \
-		.doc = "The link opens a code for whoever knows what this was made from."),        \
-	    FIELD(code_challenge_method, BODY, T_ENUM, VALUES("s256", "S256", "plain"),            \
-		IN(code_challenge_method), .doc = "How it was made.")
-#define IN_ACCOUNT                                                                                 \
-	IN_EMAIL, IN_PASSWORD,                                                                     \
-	    FIELD(email_confirm, BODY, T_BOOL, IN(email_confirm), .dflt = "false",                 \
-		.doc = "The address is the person's."),                                            \
-	    FIELD(user_metadata, BODY, T_OBJECT, IN(data), .doc = "The person's own."),            \
-	    FIELD(app_metadata, BODY, T_OBJECT, IN(app_metadata), .doc = "The application's."),    \
-	    FIELD(ban_duration, BODY, T_STR, IN(ban_duration), .max = 20,                          \
-		.doc = "Hours such as 24h, or none.")
-
-static const struct field signup_fields[] = { IN_EMAIL, IN_PHONE, IN_PASSWORD, IN_DATA, IN_FLOW };
-static const struct field token_fields[] = {
-	FIELD(grant_type, QUERY, T_ENUM, VALUES("password", "refresh_token", "pkce"),
-	    IN(grant_type), .required = true, .doc = "What a session is asked for with."),
-	IN_EMAIL,
-	IN_PHONE,
-	IN_PASSWORD,
-	IN_SECRET(refresh_token, BODY, "The newest one; each is good once."),
-	IN_SECRET(auth_code, BODY, "From the link's address."),
-	IN_SECRET(code_verifier, BODY, "What the challenge was made from."),
-};
-static const struct field recover_fields[] = { IN_EMAIL, IN_FLOW };
-static const struct field resend_fields[] = {
-	IN_EMAIL,
-	IN_PHONE,
-	IN_TYPE(BODY, "signup", "email_change", "sms", "phone_change"),
-	IN_FLOW,
-};
-static const struct field otp_fields[] = {
-	IN_EMAIL,
-	IN_PHONE,
-	IN_DATA,
-	FIELD(create_user, BODY, T_BOOL, IN(create_user), .dflt = "true",
-	    .doc = "Make the account if there is none."),
-	IN_FLOW,
-};
-static const struct field verify_fields[] = {
-	IN_PROOF(BODY),
-	IN_SECRET(token_hash, BODY, "From the link."),
-	IN_SECRET(token, BODY, "Instead, with email: six digits."),
-	IN_EMAIL,
-	IN_PHONE,
-};
-static const struct field link_fields[] = {
-	IN_PROOF(QUERY),
-	IN_SECRET(token, QUERY, "Of the link."),
-	IN_REDIRECT(QUERY),
-};
-static const struct field update_fields[] = { IN_EMAIL, IN_PHONE, IN_PASSWORD, IN_DATA, IN_FLOW };
-static const struct field logout_fields[] = {
-	FIELD(scope, QUERY, T_ENUM, VALUES("global", "local", "others"), IN(scope),
-	    .dflt = "global", .doc = "Which of the person's sessions end."),
-};
-static const struct field enrol_fields[] = {
-	FIELD(factor_type, BODY, T_ENUM, VALUES("totp"), .required = true, .doc = "Its kind."),
-	FIELD(friendly_name, BODY, T_STR, IN(friendly_name), .max = 100, .doc = "Its name."),
-};
-static const struct field factor_fields[] = { IN_ID(factor_id, "The factor.") };
-static const struct field prove_fields[] = {
-	IN_ID(factor_id, "The factor."),
-	FIELD(challenge_id, BODY, T_UUID, IN(challenge_id), .required = true, .doc = "Of it."),
-	FIELD(code, BODY, T_STR, IN(code), .max = 10, .required = true, .doc = "Six digits."),
-};
-static const struct field list_fields[] = {
-	FIELD(page, QUERY, T_INT, IN(page), .min = 1, .max = 1000000, .dflt = "1",
-	    .doc = "Which page."),
-	FIELD(per_page, QUERY, T_INT, IN(per_page), .min = 1, .max = 1000, .dflt = "50",
-	    .doc = "Page size."),
-};
-static const struct field user_fields[] = { IN_ID(user_id, "The person.") };
-static const struct field create_fields[] = { IN_ACCOUNT };
-static const struct field change_fields[] = { IN_ID(user_id, "The person."), IN_ACCOUNT };
-static const struct field generate_fields[] = {
-	IN_TYPE(BODY, "signup", "invite", "magiclink", "recovery", "email_change_new",
-	    "email_change_current"),
-	IN_EMAIL,
-	IN_PASSWORD,
-	IN_DATA,
-	FIELD(new_email, BODY, T_EMAIL, IN(new_email), .doc = "The address that is to come."),
-	IN_REDIRECT(BODY),
-};
+enum { BODY_MAX = 64 * 1024 };
 
 /* ---- without a session ------------------------------------------------ */
 
@@ -244,62 +141,101 @@ poke_work(struct ctx *c UNUSED)
 }
 
 /* Whoever must show a token is judged by the operation: the answer is another than elsewhere. */
-#define ROUTE(m, path, run, query, doc, ...)                                                       \
+#define ROUTE(m, path, fields, run, status, query, doc, errs, ...)                                 \
 	{                                                                                          \
-		m, "/auth/v1" path, PUBLIC, __VA_ARGS__, run, 200, query, doc,                     \
-		    .body_max = BODY_MAX, .flags = ROUTE_LENIENT, .after = poke_work               \
+		m, "/auth/v1" path, PUBLIC, fields, run, status, query, doc,                       \
+		    .body_max = BODY_MAX, .flags = ROUTE_LENIENT, .after = poke_work,              \
+		    .errors = errs, ##__VA_ARGS__                                                  \
 	}
 
 static const struct route routes[] = {
-	ROUTE(POST, "/signup", supabase_sign_up, "auth_v1_signup",
+	ROUTE(POST, "/signup", FIELDS(signup_fields), supabase_sign_up, 200, "auth_v1_signup",
 	    "Make an account; where the address need not be confirmed: sign in.",
-	    FIELDS(signup_fields)),
-	ROUTE(POST, "/token", supabase_token, NULL,
-	    "A session for a password, a refresh token, or a code.", FIELDS(token_fields)),
-	ROUTE(POST, "/recover", recover, "auth_v1_recover",
-	    "Have a link for a new password mailed.", FIELDS(recover_fields)),
-	ROUTE(POST, "/resend", resend, "auth_v1_resend", "Send a mail once more.",
-	    FIELDS(resend_fields)),
-	ROUTE(POST, "/otp", send_link, "auth_v1_otp", "Have a link or code to sign in with mailed.",
-	    FIELDS(otp_fields)),
-	ROUTE(POST, "/magiclink", send_link, "auth_v1_otp", "The same.", FIELDS(otp_fields)),
-	ROUTE(POST, "/verify", supabase_verify, "auth_v1_verify",
-	    "A session for a mail's link or code.", FIELDS(verify_fields)),
-	ROUTE(GET, "/verify", supabase_follow, "auth_v1_verify",
+	    ERRORS(MAIL_ERRORS, ERR_SIGNUP_DISABLED, ERR_PASSWORD_WEAK, ERR_VALIDATION_FAILED,
+		ERR_USER_EXISTS, ERR_ACCOUNT_INACTIVE),
+	    .returns = RETURNS(supabase_signup_out)),
+	ROUTE(POST, "/token", FIELDS(token_fields), supabase_token, 200, NULL,
+	    "A session for a password, a refresh token, or a code.",
+	    ERRORS(TRY_ERRORS, ERR_CREDENTIALS_INVALID, ERR_EMAIL_NOT_CONFIRMED,
+		ERR_ACCOUNT_INACTIVE, ERR_REFRESH_TOKEN_INVALID, ERR_REFRESH_TOKEN_REUSED,
+		ERR_FLOW_STATE_NOT_FOUND, ERR_BAD_CODE_VERIFIER),
+	    .returns = RETURNS(supabase_session_out)),
+	ROUTE(POST, "/recover", FIELDS(recover_fields), recover, 200, "auth_v1_recover",
+	    "Have a link for a new password mailed.", ERRORS(MAIL_ERRORS),
+	    .returns = RETURNS_EMPTY),
+	ROUTE(POST, "/resend", FIELDS(resend_fields), resend, 200, "auth_v1_resend",
+	    "Send a mail once more.", ERRORS(MAIL_ERRORS), .returns = RETURNS_EMPTY),
+	ROUTE(POST, "/otp", FIELDS(otp_fields), send_link, 200, "auth_v1_otp",
+	    "Have a link or code to sign in with mailed.",
+	    ERRORS(MAIL_ERRORS, ERR_VALIDATION_FAILED), .returns = RETURNS_EMPTY),
+	ROUTE(POST, "/magiclink", FIELDS(otp_fields), send_link, 200, "auth_v1_otp",
+	    "The same as /otp, under an older name.", ERRORS(MAIL_ERRORS, ERR_VALIDATION_FAILED),
+	    .returns = RETURNS_EMPTY),
+	ROUTE(POST, "/verify", FIELDS(verify_fields), supabase_verify, 200, "auth_v1_verify",
+	    "A session for a mail's link or code.",
+	    ERRORS(TRY_ERRORS, ERR_CODE_INVALID, ERR_EMAIL_TAKEN, ERR_ACCOUNT_INACTIVE),
+	    .returns = RETURNS(supabase_session_out)),
+	ROUTE(GET, "/verify", FIELDS(link_fields), supabase_follow, 303, "auth_v1_verify",
 	    "Follow a mail's link: sent on to the application with a session or a code.",
-	    FIELDS(link_fields)),
-	ROUTE(GET, "/user", show_user, "auth_v1_user", "Who one is (with a session).", NO_FIELDS),
-	ROUTE(PUT, "/user", supabase_update, "auth_v1_user_update",
-	    "Change one's own address, password or data (with a session).", FIELDS(update_fields)),
-	ROUTE(POST, "/logout", log_out, "auth_v1_logout",
+	    ERRORS(ERR_AUTH_EXTERNAL)),
+	ROUTE(GET, "/user", NO_FIELDS, show_user, 200, "auth_v1_user",
+	    "Who one is (with a session).", ERRORS(SESSION_ERRORS),
+	    .returns = RETURNS(supabase_user_out)),
+	ROUTE(PUT, "/user", FIELDS(update_fields), supabase_update, 200, "auth_v1_user_update",
+	    "Change one's own address, password or data (with a session).",
+	    ERRORS(SESSION_ERRORS, ERR_INSUFFICIENT_AAL, MAIL_ERRORS, ERR_SAME_PASSWORD,
+		ERR_PASSWORD_WEAK, ERR_PASSWORD_WRONG, ERR_REAUTHENTICATION_NEEDED,
+		ERR_VALIDATION_FAILED),
+	    .returns = RETURNS(supabase_user_out)),
+	ROUTE(POST, "/logout", FIELDS(logout_fields), log_out, 204, "auth_v1_logout",
 	    "End all of one's sessions, this one, or the others (with a session).",
-	    FIELDS(logout_fields)),
-	ROUTE(POST, "/factors", supabase_enrol, "auth_v1_factor_add",
+	    ERRORS(SESSION_ERRORS, ERR_INSUFFICIENT_AAL)),
+	ROUTE(POST, "/factors", FIELDS(enrol_fields), supabase_enrol, 200, "auth_v1_factor_add",
 	    "Begin with one-time codes: a secret for an app (with a session).",
-	    FIELDS(enrol_fields)),
-	ROUTE(POST, "/factors/{factor_id}/challenge", use_factor, "auth_v1_factor_challenge",
-	    "Begin to show the second factor (with a session).", FIELDS(factor_fields)),
-	ROUTE(POST, "/factors/{factor_id}/verify", supabase_prove, "auth_v1_factor_verify",
+	    ERRORS(SESSION_ERRORS, ERR_TOTP_ENROLLED), .returns = RETURNS(supabase_enrolment_out)),
+	ROUTE(POST, "/factors/{factor_id}/challenge", FIELDS(factor_fields), use_factor, 200,
+	    "auth_v1_factor_challenge", "Begin to show the second factor (with a session).",
+	    ERRORS(SESSION_ERRORS, ERR_MFA_FACTOR_NOT_FOUND),
+	    .returns = RETURNS(supabase_challenge_out)),
+	ROUTE(POST, "/factors/{factor_id}/verify", FIELDS(prove_fields), supabase_prove, 200,
+	    "auth_v1_factor_verify",
 	    "Show the second factor; the session is worth both (with a session).",
-	    FIELDS(prove_fields)),
-	ROUTE(DELETE, "/factors/{factor_id}", use_factor, "auth_v1_factor_remove",
-	    "Give up the second factor (with a session).", FIELDS(factor_fields)),
-	ROUTE(GET, "/settings", show_settings, NULL, "What can be done here.", NO_FIELDS),
-	ROUTE(GET, "/health", show_health, NULL, "Whether it answers.", NO_FIELDS),
-	ROUTE(GET, "/.well-known/jwks.json", run_query, "auth_v1_keys",
-	    "Public keys: none, tokens are signed with a secret.", NO_FIELDS),
-	ROUTE(GET, "/admin/users", supabase_list, "auth_v1_admin_list",
-	    "All people, newest first (service_role).", FIELDS(list_fields)),
-	ROUTE(POST, "/admin/users", supabase_create, "auth_v1_admin_create",
-	    "Make an account without a mail (service_role).", FIELDS(create_fields)),
-	ROUTE(GET, "/admin/users/{user_id}", use_user, "auth_v1_admin_get",
-	    "One person (service_role).", FIELDS(user_fields)),
-	ROUTE(PUT, "/admin/users/{user_id}", supabase_change, "auth_v1_admin_update",
-	    "Change a person's account (service_role).", FIELDS(change_fields)),
-	ROUTE(DELETE, "/admin/users/{user_id}", use_user, "auth_v1_admin_delete",
-	    "Take an account away (service_role).", FIELDS(user_fields)),
-	ROUTE(POST, "/admin/generate_link", supabase_generate, "auth_v1_admin_link",
-	    "A link that is not mailed but told (service_role).", FIELDS(generate_fields)),
+	    ERRORS(SESSION_ERRORS, ERR_MFA_FACTOR_NOT_FOUND, ERR_MFA_CHALLENGE_EXPIRED,
+		ERR_MFA_VERIFICATION_FAILED, ERR_TOTP_ENROLLED, ERR_TRIES),
+	    .returns = RETURNS(supabase_session_out)),
+	ROUTE(DELETE, "/factors/{factor_id}", FIELDS(factor_fields), use_factor, 200,
+	    "auth_v1_factor_remove", "Give up the second factor (with a session).",
+	    ERRORS(SESSION_ERRORS, ERR_MFA_FACTOR_NOT_FOUND, ERR_INSUFFICIENT_AAL,
+		ERR_TOTP_NOT_ENROLLED),
+	    .returns = RETURNS(supabase_factor_id_out)),
+	ROUTE(GET, "/settings", NO_FIELDS, show_settings, 200, NULL, "What can be done here.",
+	    ERRORS(ERR_AUTH_EXTERNAL), .returns = RETURNS(supabase_settings_out)),
+	ROUTE(GET, "/health", NO_FIELDS, show_health, 200, NULL, "Whether it answers.",
+	    ERRORS(ERR_AUTH_EXTERNAL), .returns = RETURNS(supabase_health_out)),
+	ROUTE(GET, "/.well-known/jwks.json", NO_FIELDS, run_query, 200, "auth_v1_keys",
+	    "Public keys: none, tokens are signed with a secret.", ERRORS(ERR_AUTH_EXTERNAL),
+	    .returns = RETURNS(supabase_keys_out)),
+	ROUTE(GET, "/admin/users", FIELDS(list_fields), supabase_list, 200, "auth_v1_admin_list",
+	    "All people, newest first (service_role).", ERRORS(SERVICE_ERRORS),
+	    .returns = RETURNS(supabase_users_out)),
+	ROUTE(POST, "/admin/users", FIELDS(create_fields), supabase_create, 200,
+	    "auth_v1_admin_create", "Make an account without a mail (service_role).",
+	    ERRORS(ACCOUNT_ERRORS, ERR_PHONE_PROVIDER_DISABLED),
+	    .returns = RETURNS(supabase_user_out)),
+	ROUTE(GET, "/admin/users/{user_id}", FIELDS(user_fields), use_user, 200,
+	    "auth_v1_admin_get", "One person (service_role).",
+	    ERRORS(SERVICE_ERRORS, ERR_USER_NOT_FOUND), .returns = RETURNS(supabase_user_out)),
+	ROUTE(PUT, "/admin/users/{user_id}", FIELDS(change_fields), supabase_change, 200,
+	    "auth_v1_admin_update", "Change a person's account (service_role).",
+	    ERRORS(ACCOUNT_ERRORS, ERR_USER_NOT_FOUND), .returns = RETURNS(supabase_user_out)),
+	ROUTE(DELETE, "/admin/users/{user_id}", FIELDS(user_fields), use_user, 200,
+	    "auth_v1_admin_delete", "Take an account away (service_role).",
+	    ERRORS(SERVICE_ERRORS, ERR_USER_NOT_FOUND, ERR_USER_OWNS_ORGANIZATION),
+	    .returns = RETURNS_EMPTY),
+	ROUTE(POST, "/admin/generate_link", FIELDS(generate_fields), supabase_generate, 200,
+	    "auth_v1_admin_link", "A link that is not mailed but told (service_role).",
+	    ERRORS(ACCOUNT_ERRORS, ERR_USER_NOT_FOUND, ERR_PHONE_PROVIDER_DISABLED),
+	    .returns = RETURNS(supabase_link_out)),
 };
 
 static const int needs[] = { SET_DATABASE_URL, -1 };
@@ -309,5 +245,6 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "auth-v1", routes, COUNT(routes), .db_role = "hookswitch_api",
-		.needs = needs, .start = session_ready, .problem = supabase_problem });
+		.needs = needs, .start = session_ready, .problem = supabase_problem,
+		.problem_code = supabase_code });
 }

@@ -14,91 +14,11 @@
 #include "web/server.h"
 #include "web/session.h"
 
+#include "auth-fields.h"
+
 #include <string.h>
 
 enum { CHALLENGE_SECONDS = 300 };
-
-/* ---- input ---------------------------------------------------------- */
-
-/* What all operations here are given; each uses what its fields fill. */
-struct auth_in {
-	const char *email, *password, *new_password, *token, *code, *recovery_code, *challenge;
-	const char *first_name, *last_name, *phone_number, *refresh_token;
-};
-
-#define IN(m) INTO(struct auth_in, m)
-#define IN_EMAIL(...) FIELD(email, BODY, T_EMAIL, IN(email), __VA_ARGS__)
-#define IN_ADDRESS IN_EMAIL(.required = true, .doc = "The e-mail address.")
-/* What a mail brought. */
-#define IN_MAIL                                                                                    \
-	FIELD(token, BODY, T_STR, IN(token), .max = 200, .doc = "From the link in the mail."),     \
-	    IN_EMAIL(.doc = "Without a token: the address that the code was sent to."),            \
-	    IN_CODE(.doc = "The six digits of the mail.")
-#define IN_CODE(...) FIELD(code, BODY, T_STR, IN(code), .min = 6, .max = 6, __VA_ARGS__)
-#define IN_PASSWORD(what)                                                                          \
-	FIELD(password, BODY, T_STR, IN(password), .min = 1, .max = 200, .required = true,         \
-	    .doc = what)
-#define IN_PROOF                                                                                   \
-	FIELD(password, BODY, T_STR, IN(password), .min = 1, .max = 200,                           \
-	    .doc = "The current password; an account that has none: sign in anew.")
-
-static const struct field verify_fields[] = { IN_MAIL };
-static const struct field email_fields[] = { IN_ADDRESS };
-static const struct field signin_fields[] = { IN_ADDRESS, IN_PASSWORD("The password.") };
-static const struct field reset_fields[] = { IN_MAIL, IN_PASSWORD("The new password.") };
-static const struct field totp_fields[] = { IN_CODE(.required = true, .doc = "Six digits.") };
-static const struct field proof_fields[] = { IN_PROOF };
-
-static const struct field signup_fields[] = {
-	IN_ADDRESS,
-	IN_PASSWORD("8 characters or more (a setting), 72 bytes at most."),
-	FIELD(first_name, BODY, T_STR, IN(first_name), .max = 100, .doc = "The person's name."),
-	FIELD(last_name, BODY, T_STR, IN(last_name), .max = 100, .doc = "The family name."),
-	FIELD(phone_number, BODY, T_E164, IN(phone_number), .doc = "The person's number."),
-};
-
-static const struct field totp_signin_fields[] = {
-	FIELD(challenge, BODY, T_STR, IN(challenge), .max = 200, .required = true,
-	    .doc = "What sign-in answered."),
-	IN_CODE(.doc = "The app's six digits."),
-	FIELD(recovery_code, BODY, T_STR, IN(recovery_code), .max = 40,
-	    .doc = "Instead: one of the recovery codes."),
-};
-
-static const struct field refresh_fields[] = {
-	FIELD(refresh_token, BODY, T_STR, IN(refresh_token), .min = 1, .max = 200, .required = true,
-	    .doc = "The newest one; each is good once."),
-};
-
-static const struct field signout_fields[] = {
-	FIELD(scope, BODY, T_ENUM, VALUES("this", "all", "others"), .dflt = "this",
-	    .doc = "Which of the person's sessions end."),
-};
-
-static const struct field change_fields[] = {
-	IN_PROOF,
-	FIELD(new_password, BODY, T_STR, IN(new_password), .min = 1, .max = 200, .required = true,
-	    .doc = "8 characters or more (a setting), 72 bytes at most."),
-};
-
-static const struct field me_fields[] = {
-	FIELD(first_name, BODY, T_STR, .nullable = true, .max = 100, .doc = "The person's name."),
-	FIELD(last_name, BODY, T_STR, .nullable = true, .max = 100, .doc = "The family name."),
-	FIELD(phone_number, BODY, T_E164, .nullable = true, .doc = "The person's number."),
-	FIELD(address, BODY, T_OBJECT, .nullable = true, .doc = "The postal address."),
-	FIELD(preferences, BODY, T_OBJECT, .nullable = true, .doc = "Whatever a client keeps."),
-	FIELD(city, BODY, T_STR, .nullable = true, .max = 200, .doc = "The city."),
-	FIELD(state, BODY, T_STR, .nullable = true, .max = 200, .doc = "The state."),
-};
-
-static const struct field change_email_fields[] = {
-	IN_EMAIL(.required = true, .doc = "The new address; it counts once it is confirmed."),
-	IN_PROOF,
-};
-
-static const struct field session_fields[] = {
-	FIELD(session_id, PATH, T_UUID, .required = true, .doc = "The session."),
-};
 
 /* ---- answers ---------------------------------------------------------- */
 
@@ -346,46 +266,67 @@ poke_work(struct ctx *c)
 
 static const struct route routes[] = {
 	{ POST, AUTH "/signup", PUBLIC, FIELDS(signup_fields), sign_up, 202, "auth_signup",
-	    "Make an account; a mail asks to confirm the address.", .after = poke_work },
+	    "Make an account; a mail asks to confirm the address.", .after = poke_work,
+	    .returns = RETURNS(signed_up_out),
+	    .errors = ERRORS(TRY_ERRORS, ERR_SIGNUP_DISABLED, ERR_PASSWORD_WEAK) },
 	{ POST, AUTH "/verify-email", PUBLIC, FIELDS(verify_fields), verify_email, 200,
 	    "auth_email_take", "Confirm an address, by the mail's link or code.",
-	    .after = poke_work },
+	    .after = poke_work, .returns = RETURNS(email_verified_out),
+	    .errors = ERRORS(TRY_ERRORS, ERR_CODE_INVALID, ERR_EMAIL_TAKEN, ERR_ACCOUNT_INACTIVE) },
 	{ POST, AUTH "/resend-verification", PUBLIC, FIELDS(email_fields), run_query, 202,
-	    "auth_resend", "Send the mail once more.", .after = poke_work },
+	    "auth_resend", "Send the mail once more.", .after = poke_work,
+	    .returns = RETURNS(accepted_out), .errors = ERRORS(TRY_ERRORS) },
 	{ POST, AUTH "/signin", PUBLIC, FIELDS(signin_fields), sign_in, 200, NULL,
-	    "Sign in; may ask for a second step." },
+	    "Sign in; may ask for a second step.", .returns = RETURNS(signed_in_out),
+	    .errors = ERRORS(TRY_ERRORS, ERR_CREDENTIALS_INVALID, ERR_EMAIL_NOT_CONFIRMED,
+		ERR_ACCOUNT_INACTIVE) },
 	{ POST, AUTH "/signin/totp", PUBLIC, FIELDS(totp_signin_fields), sign_in_totp, 200, NULL,
-	    "The second step: a one-time code, or a recovery code." },
+	    "The second step: a one-time code, or a recovery code.", .returns = RETURNS(tokens_out),
+	    .errors = ERRORS(TRY_ERRORS, ERR_CODE_INVALID, ERR_ACCOUNT_INACTIVE) },
 	{ POST, AUTH "/refresh", PUBLIC, FIELDS(refresh_fields), refresh, 200, NULL,
-	    "A new access token, and a new refresh token." },
+	    "A new access token, and a new refresh token.", .returns = RETURNS(tokens_out),
+	    .errors = ERRORS(ERR_AUTH_EXTERNAL, ERR_REFRESH_TOKEN_INVALID, ERR_REFRESH_TOKEN_REUSED,
+		ERR_ACCOUNT_INACTIVE) },
 	{ POST, AUTH "/forgot-password", PUBLIC, FIELDS(email_fields), run_query, 202,
-	    "auth_forgot", "Have a link for a new password mailed.", .after = poke_work },
+	    "auth_forgot", "Have a link for a new password mailed.", .after = poke_work,
+	    .returns = RETURNS(accepted_out), .errors = ERRORS(TRY_ERRORS) },
 	{ POST, AUTH "/reset-password", PUBLIC, FIELDS(reset_fields), reset_password, 200,
 	    "auth_reset", "Set a new password, by the mail's link or code; all sessions end.",
-	    .after = poke_work },
+	    .after = poke_work, .returns = RETURNS(password_changed_out),
+	    .errors = ERRORS(TRY_ERRORS, ERR_CODE_INVALID, ERR_PASSWORD_WEAK) },
 	{ POST, AUTH "/signout", PERSON, FIELDS(signout_fields), run_query, 204, "auth_signout",
 	    "End this session, all, or all others." },
 	{ POST, AUTH "/change-password", PERSON, FIELDS(change_fields), change_password, 200,
-	    "auth_password_change", "Set a new password; other sessions end.", .after = poke_work },
+	    "auth_password_change", "Set a new password; other sessions end.", .after = poke_work,
+	    .returns = RETURNS(password_changed_out),
+	    .errors = ERRORS(PROOF_ERRORS, ERR_PASSWORD_WEAK) },
 	{ POST, AUTH "/change-email", PERSON, FIELDS(change_email_fields), change_email, 202,
-	    "auth_email_change", "Have a link mailed to a new address.", .after = poke_work },
-	{ GET, AUTH "/me", PERSON, NO_FIELDS, run_query, 200, "auth_me", "Who one is." },
+	    "auth_email_change", "Have a link mailed to a new address.", .after = poke_work,
+	    .returns = RETURNS(accepted_out), .errors = ERRORS(PROOF_ERRORS) },
+	{ GET, AUTH "/me", PERSON, NO_FIELDS, run_query, 200, "auth_me", "Who one is.",
+	    .returns = RETURNS(person_out) },
 	{ PATCH, AUTH "/me", PERSON, FIELDS(me_fields), run_query, 200, "auth_me_update",
-	    "Change one's own profile; null clears." },
+	    "Change one's own profile; null clears.", .returns = RETURNS(person_out) },
 	{ GET, AUTH "/sessions", PERSON, NO_FIELDS, run_query, 200, "session_list",
-	    "Where one is signed in." },
+	    "Where one is signed in.", .returns = RETURNS_LIST(session_out) },
 	{ DELETE, AUTH "/sessions/{session_id}", PERSON, FIELDS(session_fields), run_query, 204,
-	    "session_revoke", "End one of one's sessions." },
+	    "session_revoke", "End one of one's sessions.",
+	    .errors = ERRORS(ERR_SESSION_NOT_FOUND) },
 	{ POST, AUTH "/totp", PERSON, FIELDS(proof_fields), enrol_totp, 201, "totp_enrol",
-	    "Begin with one-time codes: a secret for an app.", .flags = ROUTE_SECRET },
+	    "Begin with one-time codes: a secret for an app.", .flags = ROUTE_SECRET,
+	    .returns = RETURNS(totp_enrolment_out),
+	    .errors = ERRORS(PROOF_ERRORS, ERR_TOTP_ENROLLED) },
 	{ POST, AUTH "/totp/verify", PERSON, FIELDS(totp_fields), confirm_totp, 200, "totp_confirm",
 	    "Switch one-time codes on, by a first code; answers recovery codes.",
-	    .flags = ROUTE_SECRET },
+	    .flags = ROUTE_SECRET, .returns = RETURNS(recovery_codes_out),
+	    .errors = ERRORS(TRY_ERRORS, ERR_CODE_INVALID, ERR_TOTP_ENROLLED) },
 	{ POST, AUTH "/totp/disable", PERSON, FIELDS(proof_fields), disable_totp, 204,
-	    "totp_disable", "Switch one-time codes off." },
+	    "totp_disable", "Switch one-time codes off.",
+	    .errors = ERRORS(PROOF_ERRORS, ERR_TOTP_NOT_ENROLLED) },
 	{ POST, AUTH "/recovery-codes", PERSON, FIELDS(proof_fields), renew_recovery_codes, 200,
 	    "recovery_codes_renew", "New recovery codes; the old ones are worth nothing.",
-	    .flags = ROUTE_SECRET },
+	    .flags = ROUTE_SECRET, .returns = RETURNS(recovery_codes_out),
+	    .errors = ERRORS(PROOF_ERRORS, ERR_TOTP_NOT_ENROLLED) },
 };
 
 static const int needs[] = { SET_DATABASE_URL, SET_HOOKSWITCH_SECRET_KEY, -1 };

@@ -6,6 +6,7 @@
  */
 #include "base/poke.h"
 #include "base/settings.h"
+#include "calls-fields.h"
 #include "lib/fetch.h"
 #include "lib/seal.h"
 #include "peers/voice.h"
@@ -45,11 +46,8 @@ static const struct field batch_fields[] = {
 };
 
 static const struct field list_fields[] = {
-	FIELD(status, QUERY, T_ENUM,
-	    VALUES("queued", "in-progress", "completed", "failed", "canceled", "expired"),
-	    .doc = "Only calls in this state."),
-	FIELD(direction, QUERY, T_ENUM, VALUES("outbound", "inbound"),
-	    .doc = "Only calls of this direction."),
+	FIELD(status, QUERY, T_ENUM, CALL_STATUS, .doc = "Only calls in this state."),
+	FIELD(direction, QUERY, T_ENUM, CALL_DIRECTION, .doc = "Only calls of this direction."),
 	FIELD(template_id, QUERY, T_UUID, .doc = "Only calls with this template."),
 	FIELD(recipient_number, QUERY, T_E164, .doc = "Only calls with this number."),
 	FIELD(created_from, QUERY, T_TIME, .doc = "Only calls made at this time or later."),
@@ -174,33 +172,49 @@ poke_pump(struct ctx *c)
 
 /* ---- routes --------------------------------------------------------- */
 
+/* What public.call_enter refuses. */
+#define ENTER_ERRORS                                                                               \
+	ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_NO_TARGET, ERR_VARIABLE_MISSING, ERR_VOICE_NOT_FOUND, \
+	    ERR_NUMBER_NOT_OWNED, ERR_TIME_PAST
+
 static const struct route routes[] = {
 	{ POST, "/api/v1/calls", CALLS_WRITE, FIELDS(create_fields), run_query, 201, "call_create",
-	    "Order a call.", .after = poke_pump },
+	    "Order a call.", .after = poke_pump, .returns = RETURNS(call_out),
+	    .errors = ERRORS(ENTER_ERRORS) },
 	{ POST, "/api/v1/calls/batch", CALLS_WRITE, FIELDS(batch_fields), run_query, 201,
 	    "call_create_many", "Order up to 500 calls at once.", .body_max = BATCH_BODY_MAX,
-	    .after = poke_pump },
+	    .after = poke_pump, .returns = RETURNS_DATA(call_out), .errors = ERRORS(ENTER_ERRORS) },
 	{ GET, "/api/v1/calls", CALLS_READ, FIELDS(list_fields), run_query, 200, "call_list",
-	    "List calls, newest first." },
+	    "List calls, newest first.", .returns = RETURNS_LIST(call_line_out) },
 	{ GET, "/api/v1/calls/stats", CALLS_READ, FIELDS(stats_fields), run_query, 200,
-	    "call_stats", "Count calls by what became of them." },
+	    "call_stats", "Count calls by what became of them.",
+	    .returns = RETURNS(call_stats_out) },
 	{ GET, "/api/v1/calls/queue", CALLS_READ, NO_FIELDS, run_query, 200, "queue_status",
-	    "What waits and what is under way." },
+	    "What waits and what is under way.", .returns = RETURNS(queue_status_out) },
 	{ GET, "/api/v1/calls/{call_id}", CALLS_READ, FIELDS(call_fields), run_query, 200,
-	    "call_get", "One call." },
+	    "call_get", "One call.", .returns = RETURNS(call_detail_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND) },
 	{ POST, "/api/v1/calls/{call_id}/cancel", CALLS_WRITE, FIELDS(call_fields), run_query, 200,
-	    "call_cancel", "End a call, or take it out of the queue.", .after = poke_pump },
+	    "call_cancel", "End a call, or take it out of the queue.", .after = poke_pump,
+	    .returns = RETURNS(call_out), .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_CALL_ENDED) },
 	{ POST, "/api/v1/calls/{call_id}/reschedule", CALLS_WRITE, FIELDS(reschedule_fields),
 	    run_query, 200, "call_reschedule", "Move a waiting call to another time.",
-	    .after = poke_pump },
+	    .after = poke_pump, .returns = RETURNS(call_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_CALL_NOT_QUEUED) },
 	{ POST, "/api/v1/calls/{call_id}/retry", CALLS_WRITE, FIELDS(retry_fields), run_query, 201,
-	    "call_retry", "Order a call that ended once more.", .after = poke_pump },
+	    "call_retry", "Order a call that ended once more.", .after = poke_pump,
+	    .returns = RETURNS(call_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_CALL_NOT_ENDED, ENTER_ERRORS) },
 	{ GET, "/api/v1/calls/{call_id}/transcript", CALLS_READ, FIELDS(call_fields), run_query,
-	    200, "call_transcript", "What was said." },
+	    200, "call_transcript", "What was said.", .returns = RETURNS(transcript_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_TRANSCRIPT_NOT_FOUND) },
 	{ GET, "/api/v1/calls/{call_id}/actions", CALLS_READ, FIELDS(call_fields), run_query, 200,
-	    "call_actions", "What was done during and after the call." },
+	    "call_actions", "What was done during and after the call.",
+	    .returns = RETURNS_LIST(call_action_out), .errors = ERRORS(ERR_CALL_NOT_FOUND) },
 	{ GET, "/api/v1/calls/{call_id}/recording", CALLS_READ, FIELDS(recording_fields),
-	    link_recording, 200, "call_recording", "Fresh links to the recording." },
+	    link_recording, 200, "call_recording", "Fresh links to the recording.",
+	    .returns = RETURNS(recording_out),
+	    .errors = ERRORS(ERR_CALL_NOT_FOUND, ERR_RECORDING_NOT_FOUND) },
 };
 
 static const int needs[] = { SET_DATABASE_URL, -1 };

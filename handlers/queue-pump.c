@@ -24,6 +24,36 @@ static const struct field turn_fields[] = {
 	    .doc = "Seconds to stay and dial what becomes due."),
 };
 
+/* ---- answers --------------------------------------------------------- */
+
+static const struct field result_out[] = {
+	FIELD(success, OUT, T_BOOL, .required = true, .doc = "Whether the provider took it."),
+	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
+	FIELD(provider_call_id, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The provider's own name for it."),
+	FIELD(error, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "Why it was not taken."),
+};
+
+static const struct field call_turn_out[] = {
+	FIELD(claimed, OUT, T_INT, .required = true, .doc = "Calls that this turn took to dial."),
+	FIELD(accepted, OUT, T_INT, .required = true, .doc = "Dials that a provider took."),
+	FIELD(refused, OUT, T_INT, .required = true, .doc = "Dials that were certainly not made."),
+	FIELD(unknown, OUT, T_INT, .required = true, .doc = "Dials that may have been made."),
+	FIELD(looked, OUT, T_INT, .required = true, .doc = "Questions to providers."),
+	FIELD(hung_up, OUT, T_INT, .required = true, .doc = "Calls that were ended on request."),
+	FIELD(expired, OUT, T_INT, .required = true, .doc = "Calls that were given up in time."),
+	FIELD(swept, OUT, T_INT, .required = true, .doc = "Kept events that were applied."),
+	FIELD(sealed, OUT, T_INT, .required = true, .doc = "Plain keys that were sealed."),
+	FIELD(failures, OUT, T_INT, .required = true, .doc = "Times the database failed it."),
+	FIELD(waiting, OUT, T_OBJECT, ITEMS(T_INT), .required = true,
+	    .doc = "How many due calls wait for which reason."),
+	FIELD(message, OUT, T_STR, .required = true, .doc = "The turn in words."),
+	FIELD(seconds, OUT, T_NUMBER, .required = true, .doc = "How long it took."),
+	FIELD(results, OUT, T_ARRAY, MEMBERS(result_out), .required = true,
+	    .doc = "What became of the first dials."),
+};
+
 /* ---- operations ----------------------------------------------------- */
 
 static int
@@ -48,7 +78,8 @@ run_turn(struct ctx *c, const void *arg)
 
 static const struct route routes[] = {
 	{ POST, "/internal/queue-pump", INTERNAL, FIELDS(turn_fields), run_turn, 200, NULL,
-	    "Do all that is due; stay for a while if asked to." },
+	    "Do all that is due; stay for a while if asked to.",
+	    .returns = RETURNS(call_turn_out) },
 };
 
 /* ---- from a shell ---------------------------------------------------- */

@@ -152,16 +152,28 @@ tell_metrics(struct ctx *c, const void *arg)
 	return reply_raw(c, 200, "text/plain; version=0.0.4; charset=utf-8", span_of(body));
 }
 
+/* ---- answers --------------------------------------------------------- */
+
+static const struct field health_out[] = {
+	FIELD(status, OUT, T_ENUM, VALUES("ok"), .required = true, .doc = "It lives."),
+};
+
+static const struct field ready_out[] = {
+	FIELD(status, OUT, T_ENUM, VALUES("ready"), .required = true, .doc = "It can serve."),
+	FIELD(redis, OUT, T_ENUM, VALUES("ok", "unavailable"),
+	    .doc = "Where Redis counts for the rate limits: whether it answers."),
+};
+
 /* ---- routes --------------------------------------------------------- */
 
 static const struct route routes[] = {
 	{ GET, "/healthz", PUBLIC, NO_FIELDS, tell_health, 200, NULL, "The program lives.",
-	    .flags = ROUTE_UNLIMITED },
+	    .flags = ROUTE_UNLIMITED, .returns = RETURNS(health_out) },
 	{ GET, "/readyz", PUBLIC, NO_FIELDS, tell_ready, 200, "schema_version",
 	    "The database answers and knows all that these programs need.",
-	    .flags = ROUTE_UNLIMITED },
+	    .flags = ROUTE_UNLIMITED, .returns = RETURNS(ready_out) },
 	{ GET, "/metrics", LOCAL, NO_FIELDS, tell_metrics, 200, "metrics",
-	    "Numbers for Prometheus." },
+	    "Numbers for Prometheus.", .returns = RETURNS_FILE("text/plain") },
 };
 
 static const int needs[] = { SET_DATABASE_URL, -1 };

@@ -49,7 +49,8 @@ receive_event(struct ctx *c, const void *arg)
 static const struct route routes[] = {
 	{ POST, "/api/webhooks/synthflow/{organization_id}", PUBLIC, FIELDS(webhook_fields),
 	    receive_event, 200, NULL, "Take an event of SynthFlow.", .body_max = WEBHOOK_BODY_MAX,
-	    .flags = ROUTE_RAW | ROUTE_UNLIMITED, .after = webhook_answered },
+	    .flags = ROUTE_RAW | ROUTE_UNLIMITED, .after = webhook_answered,
+	    .returns = RETURNS_EMPTY, .errors = ERRORS(ERR_BAD_JSON, ERR_SIGNATURE_INVALID) },
 };
 
 static const int needs[] = { SET_DATABASE_URL, SET_HOOKSWITCH_SECRET_KEY, -1 };

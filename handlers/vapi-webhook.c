@@ -41,12 +41,28 @@ receive_event(struct ctx *c, const void *arg)
 		e.assignment_id, e.provider_call_id, e.report, e.reply });
 }
 
+/* ---- answers --------------------------------------------------------- */
+
+static const struct field vapi_tool_out[] = {
+	FIELD(toolCallId, OUT, T_STR, .required = true, .doc = "The tool call."),
+	FIELD(name, OUT, T_STR, .doc = "The function's name, where one was given."),
+	FIELD(error, OUT, T_STR, .required = true, .doc = "Why it is not done."),
+};
+
+static const struct field vapi_event_out[] = {
+	FIELD(results, OUT, T_ARRAY, MEMBERS(vapi_tool_out), .doc = "To tool calls."),
+	FIELD(result, OUT, T_STR, .doc = "To a call of a function, as older assistants make them."),
+	FIELD(error, OUT, T_STR, .doc = "To what asks for something that is not there."),
+};
+
 /* ---- routes --------------------------------------------------------- */
 
 static const struct route routes[] = {
 	{ POST, "/api/webhooks/vapi/{organization_id}", PUBLIC, FIELDS(webhook_fields),
 	    receive_event, 200, NULL, "Take an event of Vapi.", .body_max = WEBHOOK_BODY_MAX,
-	    .flags = ROUTE_RAW | ROUTE_UNLIMITED, .after = webhook_answered },
+	    .flags = ROUTE_RAW | ROUTE_UNLIMITED, .after = webhook_answered,
+	    .returns = RETURNS(vapi_event_out),
+	    .errors = ERRORS(ERR_BAD_JSON, ERR_SIGNATURE_INVALID) },
 };
 
 static const int needs[] = { SET_DATABASE_URL, SET_HOOKSWITCH_SECRET_KEY, -1 };

@@ -21,6 +21,8 @@
 static const struct workflow *const workflows[] = { &flow_auth, &flow_mail, &flow_organization,
 	NULL };
 
+#define RUN_STATES VALUES("ready", "working", "waiting", "done", "failed", "canceled")
+
 /* ---- input ---------------------------------------------------------- */
 
 struct turn_in {
@@ -33,8 +35,7 @@ static const struct field turn_fields[] = {
 };
 
 static const struct field list_fields[] = {
-	FIELD(state, QUERY, T_ENUM,
-	    VALUES("ready", "working", "waiting", "done", "failed", "canceled"),
+	FIELD(state, QUERY, T_ENUM, RUN_STATES,
 	    .doc = "Runs in this state; failed are the dead letters."),
 	FIELD(workflow, QUERY, T_STR, .min = 1, .max = 100, .doc = "Runs of this workflow."),
 	FIELD(after, QUERY, T_CURSOR, .doc = "Continue behind this cursor."),
@@ -52,6 +53,98 @@ static const struct field signal_fields[] = {
 	FIELD(payload, BODY, T_OBJECT, .doc = "What the waiting step's result gets as signal."),
 	FIELD(signal, BODY, T_STR, .min = 1, .max = 300,
 	    .doc = "An id of your choosing: the same twice is once."),
+};
+
+/* ---- answers --------------------------------------------------------- */
+
+static const struct field work_turn_out[] = {
+	FIELD(claimed, OUT, T_INT, .required = true, .doc = "Runs that this turn took."),
+	FIELD(rescued, OUT, T_INT, .required = true, .doc = "Of these: from a worker that died."),
+	FIELD(sent, OUT, T_INT, .required = true, .doc = "Requests to outside systems."),
+	FIELD(looked, OUT, T_INT, .required = true, .doc = "Questions about unknown outcomes."),
+	FIELD(done, OUT, T_INT, .required = true, .doc = "Steps that are done."),
+	FIELD(retried, OUT, T_INT, .required = true, .doc = "Steps that are tried again later."),
+	FIELD(unknown, OUT, T_INT, .required = true, .doc = "Steps of unknown outcome."),
+	FIELD(failed, OUT, T_INT, .required = true, .doc = "Steps that failed for good."),
+	FIELD(finished, OUT, T_INT, .required = true, .doc = "Runs that came to their end."),
+	FIELD(dead, OUT, T_INT, .required = true, .doc = "Runs that became dead letters."),
+	FIELD(scheduled, OUT, T_INT, .required = true, .doc = "Runs that the clock started."),
+	FIELD(pruned, OUT, T_INT, .required = true, .doc = "Old runs that were removed."),
+	FIELD(failures, OUT, T_INT, .required = true, .doc = "Times the database failed it."),
+	FIELD(message, OUT, T_STR, .required = true, .doc = "The turn in words."),
+	FIELD(seconds, OUT, T_NUMBER, .required = true, .doc = "How long it took."),
+};
+
+/* public.work_run_line */
+#define RUN_MEMBERS                                                                                \
+	FIELD(id, OUT, T_STR, .required = true, .doc = "The run."),                                \
+	    FIELD(workflow, OUT, T_STR, .required = true, .doc = "Its workflow."),                 \
+	    FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,                \
+		.doc = "Whose work it is; null: the installation's."),                             \
+	    FIELD(state, OUT, T_ENUM, RUN_STATES, .required = true, .doc = "Where it stands."),    \
+	    FIELD(generation, OUT, T_INT, .required = true, .doc = "How often it began anew."),    \
+	    FIELD(step, OUT, T_STR, .required = true, .nullable = true,                            \
+		.doc = "The step that is next."),                                                  \
+	    FIELD(undo_to, OUT, T_ENUM, VALUES("failed", "canceled"), .required = true,            \
+		.nullable = true, .doc = "What it becomes once all is undone."),                   \
+	    FIELD(slot, OUT, T_TIME, .required = true, .nullable = true,                           \
+		.doc = "The time of the clock that it was started for."),                          \
+	    FIELD(due_at, OUT, T_TIME, .required = true, .nullable = true,                         \
+		.doc = "When it goes on."),                                                        \
+	    FIELD(wait_signal, OUT, T_STR, .required = true, .nullable = true,                     \
+		.doc = "The signal that it waits for."),                                           \
+	    FIELD(cancel_requested, OUT, T_BOOL, .required = true, .doc = "It is to end."),        \
+	    FIELD(worker, OUT, T_STR, .required = true, .nullable = true,                          \
+		.doc = "Who works on it."),                                                        \
+	    FIELD(known, OUT, T_BOOL, .required = true,                                            \
+		.doc = "Whether a program knows its workflow."),                                   \
+	    FIELD(last_error, OUT, T_STR, .required = true, .nullable = true,                      \
+		.doc = "What went wrong last."),                                                   \
+	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was started."),       \
+	    FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it moved last."),        \
+	    FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,                    \
+		.doc = "When it was over.")
+
+static const struct field run_line_out[] = { RUN_MEMBERS };
+
+static const struct field run_step_out[] = {
+	FIELD(generation, OUT, T_INT, .required = true, .doc = "In which generation."),
+	FIELD(step, OUT, T_STR, .required = true, .doc = "The step."),
+	FIELD(undo, OUT, T_BOOL, .required = true, .doc = "Whether this is its undoing."),
+	FIELD(state, OUT, T_ENUM, VALUES("sent", "unknown", "retry", "answered", "done", "failed"),
+	    .required = true, .doc = "Where it stands."),
+	FIELD(visit, OUT, T_INT, .required = true, .doc = "How often the run came here."),
+	FIELD(attempts, OUT, T_INT, .required = true, .doc = "How often it was tried."),
+	FIELD(looks, OUT, T_INT, .required = true, .doc = "How often was asked what became of it."),
+	FIELD(key, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The idempotency key that it is sent with."),
+	FIELD(result, OUT, T_ANY, .required = true, .nullable = true,
+	    .doc = "The fields that were kept."),
+	FIELD(reason, OUT, T_STR, .required = true, .nullable = true, .doc = "Why it failed."),
+	FIELD(due_at, OUT, T_TIME, .required = true, .nullable = true, .doc = "When it goes on."),
+	FIELD(started_at, OUT, T_TIME, .required = true, .doc = "When it was written down."),
+	FIELD(first_sent_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it was sent first."),
+	FIELD(sent_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it was sent last."),
+	FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it was over."),
+};
+
+static const struct field run_signal_out[] = {
+	FIELD(id, OUT, T_STR, .required = true, .doc = "The signal's own id."),
+	FIELD(name, OUT, T_STR, .required = true, .doc = "What it is called."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it came."),
+	FIELD(used_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When a step took it."),
+};
+
+static const struct field run_out[] = {
+	RUN_MEMBERS,
+	FIELD(steps, OUT, T_ARRAY, MEMBERS(run_step_out), .required = true,
+	    .doc = "What was done, oldest first."),
+	FIELD(signals, OUT, T_ARRAY, MEMBERS(run_signal_out), .required = true,
+	    .doc = "What it was told."),
 };
 
 /* ---- operations ----------------------------------------------------- */
@@ -86,18 +179,26 @@ poke_after(struct ctx *c)
 /* run_query: answer with what the named function of schema api returns. */
 static const struct route routes[] = {
 	{ POST, "/internal/workflow-pump", INTERNAL, FIELDS(turn_fields), run_turn, 200, NULL,
-	    "Work on all that is due; stay for a while if asked to." },
+	    "Work on all that is due; stay for a while if asked to.",
+	    .returns = RETURNS(work_turn_out) },
 	{ GET, "/internal/workflow-runs", INTERNAL, FIELDS(list_fields), run_query, 200,
-	    "workflow_run_list", "List runs, newest first." },
+	    "workflow_run_list", "List runs, newest first.",
+	    .returns = RETURNS_LIST(run_line_out) },
 	{ GET, "/internal/workflow-runs/{run_id}", INTERNAL, FIELDS(run_fields), run_query, 200,
-	    "workflow_run_get", "One run with its history." },
+	    "workflow_run_get", "One run with its history.", .returns = RETURNS(run_out),
+	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND) },
 	{ POST, "/internal/workflow-runs/{run_id}/redrive", INTERNAL, FIELDS(run_fields), run_query,
 	    200, "workflow_run_redrive", "A dead letter goes on where it failed.",
-	    .after = poke_after },
+	    .after = poke_after, .returns = RETURNS(run_out),
+	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_NOT_FAILED) },
 	{ POST, "/internal/workflow-runs/{run_id}/cancel", INTERNAL, FIELDS(run_fields), run_query,
-	    200, "workflow_run_cancel", "End a run; what it did is undone.", .after = poke_after },
+	    200, "workflow_run_cancel", "End a run; what it did is undone.", .after = poke_after,
+	    .returns = RETURNS(run_out),
+	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_OVER) },
 	{ POST, "/internal/workflow-runs/{run_id}/signal", INTERNAL, FIELDS(signal_fields),
-	    run_query, 200, "workflow_run_signal", "Tell a run something.", .after = poke_after },
+	    run_query, 200, "workflow_run_signal", "Tell a run something.", .after = poke_after,
+	    .returns = RETURNS(run_out),
+	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_OVER) },
 };
 
 /* ---- from a shell ---------------------------------------------------- */

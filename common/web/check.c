@@ -12,12 +12,18 @@ enum { CHECK_MEM = 4 * 1024 * 1024, DESCRIBE_MAX = 4 * 1024 * 1024 };
 
 /* ---- --describe ------------------------------------------------------------ */
 
-static const char *const places[] = { [PATH] = "path", [QUERY] = "query", [BODY] = "body" };
+static const char
+    *const places[] = { [PATH] = "path", [QUERY] = "query", [BODY] = "body", [OUT] = "out" };
 static const char *const kinds[] = { [ACCESS_PUBLIC] = "public",
 	[ACCESS_API] = "api",
 	[ACCESS_PERSON] = "person",
 	[ACCESS_LOCAL] = "local",
 	[ACCESS_INTERNAL] = "internal" };
+
+static const char *const forms[] = { [RETURNS_OBJECT] = "object",
+	[RETURNS_PAGES] = "list",
+	[RETURNS_ITEMS] = "data",
+	[RETURNS_BYTES] = "file" };
 
 static const struct {
 	enum route_flags flag;
@@ -34,17 +40,15 @@ put_pair(struct text *t, const char *name, const char *value)
 
 static void describe_fields(struct text *t, const struct field *fields, size_t n);
 
+/* What holds for a field and for an item without a name alike. */
 static void
-describe_field(struct text *t, const struct field *f)
+describe_value(struct text *t, const struct field *f)
 {
 	size_t i;
 
-	text_puts(t, "{\"name\":");
-	text_json(t, f->name);
-	put_pair(t, "in", places[f->place]);
-	put_pair(t, "type", field_type_name(f->type));
-	text_printf(t, ",\"required\":%s,\"nullable\":%s", f->required ? "true" : "false",
-	    f->nullable ? "true" : "false");
+	text_puts(t, "\"type\":");
+	text_json(t, field_type_name(f->type));
+	text_printf(t, ",\"nullable\":%s", f->nullable ? "true" : "false");
 	if (f->min || f->max)
 		text_printf(t, ",\"min\":%lld,\"max\":%lld", (long long)f->min, (long long)f->max);
 	if (f->dflt)
@@ -55,9 +59,25 @@ describe_field(struct text *t, const struct field *f)
 	}
 	text_puts(t, f->values ? "]" : "");
 	if (f->fields) {
+		put_pair(t, "table", f->table);
 		text_puts(t, ",\"fields\":");
 		describe_fields(t, f->fields, f->nfields);
 	}
+	if (f->items) {
+		text_puts(t, ",\"items\":{");
+		describe_value(t, f->items);
+		text_putc(t, '}');
+	}
+}
+
+static void
+describe_field(struct text *t, const struct field *f)
+{
+	text_puts(t, "{\"name\":");
+	text_json(t, f->name);
+	put_pair(t, "in", places[f->place]);
+	text_printf(t, ",\"required\":%s,", f->required ? "true" : "false");
+	describe_value(t, f);
 	put_pair(t, "doc", f->doc);
 	text_putc(t, '}');
 }
@@ -76,6 +96,23 @@ describe_fields(struct text *t, const struct field *fields, size_t n)
 }
 
 static void
+describe_returns(struct text *t, const struct returns *r)
+{
+	if (r->form == RETURNS_NOTHING)
+		return;
+	text_puts(t, ",\"returns\":{\"form\":");
+	text_json(t, forms[r->form]);
+	if (r->type)
+		put_pair(t, "type", r->type);
+	if (r->fields) {
+		put_pair(t, "table", r->table);
+		text_puts(t, ",\"fields\":");
+		describe_fields(t, r->fields, r->nfields);
+	}
+	text_putc(t, '}');
+}
+
+static void
 describe_route(struct text *t, const struct route *r)
 {
 	size_t i;
@@ -90,12 +127,45 @@ describe_route(struct text *t, const struct route *r)
 	if (r->query)
 		put_pair(t, "query", r->query);
 	text_printf(t, ",\"body_max\":%zu", r->body_max ? r->body_max : ROUTE_BODY_MAX);
+	if (r->body_type)
+		put_pair(t, "body_type", r->body_type);
 	for (i = 0; i < COUNT(flags); i++)
 		text_printf(t, ",\"%s\":%s", flags[i].name,
 		    r->flags & flags[i].flag ? "true" : "false");
 	put_pair(t, "doc", r->doc);
 	text_puts(t, ",\"fields\":");
 	describe_fields(t, r->fields, r->nfields);
+	describe_returns(t, &r->returns);
+	text_puts(t, ",\"errors\":[");
+	for (i = 0; r->errors && r->errors[i] != ERR_NONE; i++) {
+		text_puts(t, i ? "," : "");
+		text_json(t, err_info(r->errors[i])->code);
+	}
+	text_puts(t, "]}");
+}
+
+/* Codes that are told as others. */
+static void
+describe_codes(struct text *t, const struct server *s)
+{
+	const char *theirs;
+	bool first = true;
+	int e, status;
+
+	text_puts(t, ",\"codes\":{");
+	for (e = ERR_NONE + 1; e < ERR_COUNT; e++) {
+		status = err_info((enum err)e)->status;
+		theirs = s->problem_code(err_info((enum err)e)->code, &status);
+		if (strcmp(theirs, err_info((enum err)e)->code) == 0 &&
+		    status == err_info((enum err)e)->status)
+			continue;
+		text_puts(t, first ? "" : ",");
+		text_json(t, err_info((enum err)e)->code);
+		text_puts(t, ":{\"code\":");
+		text_json(t, theirs);
+		text_printf(t, ",\"status\":%d}", status);
+		first = false;
+	}
 	text_putc(t, '}');
 }
 
@@ -108,6 +178,8 @@ describe(const struct server *s)
 	text_puts(&t, "{\"program\":");
 	text_json(&t, s->name);
 	text_printf(&t, ",\"own_errors\":%s", s->problem ? "true" : "false");
+	if (s->problem_code)
+		describe_codes(&t, s);
 	text_puts(&t, ",\"routes\":[");
 	for (i = 0; i < s->nroutes; i++) {
 		text_puts(&t, i ? ",\n" : "\n");
@@ -183,6 +255,7 @@ type_fits(enum field_type t, const char *sql)
 		[T_TIME] = " timestamp with time zone ",
 		[T_OBJECT] = " jsonb json ",
 		[T_ARRAY] = " jsonb json ",
+		[T_ANY] = " jsonb json ",
 		[T_CURSOR] = " text " };
 	const char *list = t < COUNT(fits) ? fits[t] : NULL, *at;
 

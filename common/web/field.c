@@ -212,6 +212,7 @@ static const struct type types[] = {
 	[T_OBJECT] = { "object", "must be a JSON object", sizeof(const struct json *), NULL },
 	[T_ARRAY] = { "array", "must be a JSON array", sizeof(const struct json *), NULL },
 	[T_CURSOR] = { "cursor", "must be a cursor", sizeof(const char *), check_cursor },
+	[T_ANY] = { "any", "must be JSON", sizeof(const struct json *), NULL },
 };
 
 int
@@ -322,12 +323,15 @@ numbers_fit(const char *s)
 	return true;
 }
 
-/* An object or an array whose members nobody has described: kept as it came. */
+/* What no table describes is kept as it came. */
 static int
-take_json(struct ctx *c, const char *where, const struct json *j, struct value *v)
+take_json(struct ctx *c, const struct field *f, const char *where, const struct json *j,
+    struct value *v)
 {
 	const char *s;
 
+	if (f->items && form_items(c, f, where, j) < 0)
+		return -1;
 	s = json_print(c->mem, j);
 	if (!s)
 		return no_memory(c);
@@ -351,7 +355,7 @@ take_array(struct ctx *c, const struct field *f, const char *where, const struct
 	n = (int64_t)json_len(j);
 	if (n < f->min || n > max)
 		return wrong_size(c, where, "length", f->min, max);
-	return f->fields ? form_nested(c, f, where, j, v) : take_json(c, where, j, v);
+	return f->fields ? form_nested(c, f, where, j, v) : take_json(c, f, where, j, v);
 }
 
 static int
@@ -360,7 +364,7 @@ take_object(struct ctx *c, const struct field *f, const char *where, const struc
 {
 	if (json_type(j) != JSON_OBJECT)
 		return wrong_type(c, f, where);
-	return f->fields ? form_nested(c, f, where, j, v) : take_json(c, where, j, v);
+	return f->fields ? form_nested(c, f, where, j, v) : take_json(c, f, where, j, v);
 }
 
 int
@@ -378,6 +382,8 @@ field_from_json(struct ctx *c, const struct field *f, const char *where, const s
 		return take_array(c, f, where, j, ret);
 	case T_OBJECT:
 		return take_object(c, f, where, j, ret);
+	case T_ANY:
+		return take_json(c, f, where, j, ret);
 	default:
 		if (json_type(j) != JSON_STRING)
 			return wrong_type(c, f, where);

@@ -116,9 +116,15 @@ form_absent(struct ctx *c, const struct form *form, const char *prefix, enum fie
 /* ---- writing --------------------------------------------------------- */
 
 static bool
+is_structured(enum field_type t)
+{
+	return t == T_OBJECT || t == T_ARRAY || t == T_ANY;
+}
+
+static bool
 is_text(enum field_type t)
 {
-	return t != T_INT && t != T_NUMBER && t != T_BOOL && t != T_OBJECT && t != T_ARRAY;
+	return t != T_INT && t != T_NUMBER && t != T_BOOL && !is_structured(t);
 }
 
 void
@@ -162,6 +168,7 @@ store_value(enum field_type type, const struct value *v, void *at)
 		break;
 	case T_OBJECT:
 	case T_ARRAY:
+	case T_ANY:
 		*(const struct json **)at = v->json;
 		break;
 	default:
@@ -241,7 +248,61 @@ form_nested(struct ctx *c, const struct field *f, const char *where, const struc
 	return 0;
 }
 
+/* ---- items ------------------------------------------------------------- */
+
+struct items {
+	struct ctx *c;
+	const struct field *each;
+	const char *where;
+};
+
+static int
+check_item(void *arg, const char *name, const struct json *j)
+{
+	const struct items *items = arg;
+	struct value v = { .given = false };
+
+	(void)field_from_json(items->c, items->each, form_name(items->c, items->where, name), j,
+	    &v);
+	return items->c->failure.nfields >= CTX_ERRORS_MAX;
+}
+
+int
+form_items(struct ctx *c, const struct field *f, const char *where, const struct json *j)
+{
+	struct items items = { c, f->items, where };
+	size_t i, before = c->failure.nfields;
+	const char *name;
+
+	if (f->type == T_OBJECT)
+		(void)json_each(j, check_item, &items);
+	for (i = 0; f->type == T_ARRAY && i < json_len(j); i++) {
+		name = mem_printf(c->mem, "%zu", i);
+		if (!name)
+			return fail(c, ERR_TOO_LARGE, "the request needs too much memory");
+		if (check_item(&items, name, json_at(j, i)))
+			break;
+	}
+	return c->failure.nfields == before ? 0 : -1;
+}
+
 /* ---- the table itself -------------------------------------------------- */
+
+/* What stands in .fields and .items of a row. */
+static const char *
+nested_wrong(const struct field *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->nfields; i++)
+		if (f->fields[i].place != f->place)
+			return "MEMBERS of another place than their field";
+	if (f->items && (f->fields || (f->type != T_OBJECT && f->type != T_ARRAY)))
+		return "ITEMS where there are none";
+	if (f->items && f->items->type == T_ENUM && !f->items->values)
+		return "a T_ENUM field without VALUES";
+	return f->fields ? form_wrong(f->fields, f->nfields) : NULL;
+}
 
 static const char *
 row_wrong(struct ctx *c, const struct field *f)
@@ -255,13 +316,15 @@ row_wrong(struct ctx *c, const struct field *f)
 		return "INTO names a member of another type";
 	if (f->type == T_ENUM && !f->values)
 		return "a T_ENUM field without VALUES";
-	if (f->place != BODY && (f->type == T_OBJECT || f->type == T_ARRAY))
+	if ((f->place == PATH || f->place == QUERY) && is_structured(f->type))
 		return "objects and arrays can only be in the body";
 	if (f->place == PATH && !f->required)
 		return "a PATH field is always required";
+	if (f->place == OUT && (f->dflt || f->into))
+		return "a member of an answer has no default and goes INTO nothing";
 	if (f->dflt && field_from_text(c, f, f->name, f->dflt, &v) < 0)
 		return "a default that the field itself would refuse";
-	return f->fields ? form_wrong(f->fields, f->nfields) : NULL;
+	return nested_wrong(f);
 }
 
 const char *

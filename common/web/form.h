@@ -34,6 +34,9 @@ const struct field *form_find(const struct form *form, const char *name, enum fi
  * filled in. */
 int form_nested(struct ctx *c, const struct field *f, const char *where, const struct json *j,
     struct value *ret);
+/* form_items: checks what is in the array or object j against .items of f.  -1 with their errors
+ * recorded. */
+int form_items(struct ctx *c, const struct field *f, const char *where, const struct json *j);
 /* form_name: prefix.name for an error, cut where somebody sent a very long one. */
 const char *form_name(struct ctx *c, const char *prefix, const char *name);
 

@@ -287,12 +287,30 @@ fields_wrong(const struct route *r)
 	size_t i;
 
 	for (i = 0; i < r->nfields; i++) {
+		if (r->fields[i].place == OUT)
+			return "an OUT field among those of the request";
 		if (r->fields[i].place == PATH && parameter_index(r->path, r->fields[i].name) < 0)
 			return "a PATH field is not in the path";
 		if (r->fields[i].place == BODY && (r->method == GET || r->flags & ROUTE_RAW))
 			return "a BODY field where no JSON body is read";
 	}
 	return form_wrong(r->fields, r->nfields);
+}
+
+static const char *
+returns_wrong(const struct route *r)
+{
+	size_t i;
+
+	if ((r->status == 204 || r->status > 299) && r->returns.form != RETURNS_NOTHING)
+		return "a 204 or a redirect returns nothing";
+	for (i = 0; i < r->returns.nfields; i++)
+		if (r->returns.fields[i].place != OUT)
+			return "what is returned must be of place OUT";
+	for (i = 0; r->errors && r->errors[i] != ERR_NONE; i++)
+		if (r->errors[i] < ERR_NONE || r->errors[i] >= ERR_COUNT)
+			return "an error that does not exist";
+	return form_wrong(r->returns.fields, r->returns.nfields);
 }
 
 static const char *
@@ -307,13 +325,14 @@ row_wrong(const struct route *r)
 		return "the method is none that a row can have";
 	if (!r->run)
 		return "nothing is run";
-	if (r->status < 200 || r->status > 299)
+	if (r->status < 200 || r->status > 399)
 		return "the status is none of success";
 	if (r->access.kind == ACCESS_API && !r->access.scope)
 		return "the scope is missing";
 	if (!r->doc)
 		return "the sentence is missing";
-	return fields_wrong(r);
+	wrong = fields_wrong(r);
+	return wrong ? wrong : returns_wrong(r);
 }
 
 const char *

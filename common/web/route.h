@@ -63,6 +63,52 @@ enum route_flags {
 	ROUTE_UNLIMITED = 32
 };
 
+/* What a success answers. */
+enum returns_form {
+	RETURNS_NOTHING,
+	RETURNS_OBJECT, /* members by .fields; RETURNS_EMPTY: none */
+	RETURNS_PAGES,  /* {"data":[...],"next_cursor":...}, each item by .fields */
+	RETURNS_ITEMS,  /* {"data":[...]}, each item by .fields */
+	RETURNS_BYTES   /* of .type */
+};
+
+struct returns {
+	enum returns_form form;
+	const struct field *fields; /* all of place OUT */
+	size_t nfields;
+	const char *table; /* what .fields is called, for the description */
+	const char *type;  /* "text/csv", or several: "text/csv, application/x-ndjson" */
+};
+
+#define RETURNS(t)                                                                                 \
+	{                                                                                          \
+		RETURNS_OBJECT, (t), COUNT(t), #t, NULL                                            \
+	}
+/* {}: an object without members. */
+#define RETURNS_EMPTY                                                                              \
+	{                                                                                          \
+		RETURNS_OBJECT, NULL, 0, NULL, NULL                                                \
+	}
+#define RETURNS_LIST(t)                                                                            \
+	{                                                                                          \
+		RETURNS_PAGES, (t), COUNT(t), #t, NULL                                             \
+	}
+#define RETURNS_DATA(t)                                                                            \
+	{                                                                                          \
+		RETURNS_ITEMS, (t), COUNT(t), #t, NULL                                             \
+	}
+#define RETURNS_FILE(types)                                                                        \
+	{                                                                                          \
+		RETURNS_BYTES, NULL, 0, NULL, (types)                                              \
+	}
+
+/* ERRORS(ERR_X, ...): what this route refuses with besides what every route of its kind does. */
+#define ERRORS(...)                                                                                \
+	(const enum err[])                                                                         \
+	{                                                                                          \
+		__VA_ARGS__, ERR_NONE                                                              \
+	}
+
 enum { ROUTE_BODY_MAX = 256 * 1024, ROUTE_PARTS_MAX = 16 };
 
 /* A parameter of this name is the active organization of the request. */
@@ -76,14 +122,17 @@ struct route {
 	size_t nfields;
 	/* in: the handler's struct filled through INTO; NULL when no field has one. */
 	int (*run)(struct ctx *c, const void *in);
-	int status;        /* of success */
+	int status;        /* of success: 2xx, or 3xx for a redirect */
 	const char *query; /* function of schema api; NULL: none */
 	const char *doc;
 	/* What follows is named where it is needed: .body_max = ..., .after = ... */
-	size_t body_max; /* bytes; 0: ROUTE_BODY_MAX */
+	size_t body_max;       /* bytes; 0: ROUTE_BODY_MAX */
+	const char *body_type; /* of a raw body, for the description; NULL: application/json */
 	int flags;
 	void (*after)(struct ctx *c); /* after the commit and the answer, when the answer was a 2xx
 					 made just now (no replay) */
+	struct returns returns;
+	const enum err *errors; /* ERR_NONE-ended; NULL: none of its own */
 };
 
 /* A path, split at '/' and decoded. */

@@ -33,6 +33,8 @@ struct server {
 	/* Makes the ctx's failure the answer in the program's own shape, where reply_problem's is
 	 * not wanted; headers that belong to the failure are there already. */
 	void (*problem)(struct ctx *c);
+	/* What stands in that shape for a code of ours, and for its status; for the description. */
+	const char *(*problem_code)(const char *code, int *status);
 	/* Called once at the end, when all threads are done (under CGI: after the one request). */
 	void (*stop)(struct ctx *c);
 };

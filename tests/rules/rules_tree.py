@@ -68,7 +68,7 @@ def nginx_kinds(tree):
             "tests/base/test_mem.c": ""})
 def makefile_lists(tree):
     listed = set(re.findall(r"[\w./@-]+", tree.text("Makefile.am")))
-    wanted = r"common/.*\.(c|h|def)|sql/.*|nginx/.*|docs/.*\.md"
+    wanted = r"common/.*\.(c|h|def)|handlers/.*\.h|sql/.*|nginx/.*|docs/.*\.md"
     for name in tree.names(wanted):
         if name not in listed:
             yield f"Makefile.am: {name} is not listed"

@@ -29,6 +29,16 @@ static const struct field note_change_fields[] = {
 	FIELD(any, BODY, T_OBJECT, .doc = "x"),
 };
 
+static const struct field note_tag_out[] = {
+	FIELD(name, OUT, T_STR, .required = true, .doc = "x"),
+};
+
+static const struct field note_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The note."),
+	FIELD(tags, OUT, T_ARRAY, MEMBERS(note_tag_out), .nullable = true, .doc = "x"),
+	FIELD(counts, OUT, T_OBJECT, ITEMS(T_INT, .max = 7), .doc = "x"),
+};
+
 struct note_in {
 	const char *id;
 };
@@ -102,7 +112,7 @@ static const struct route note_routes[] = {
 	{ POST, "/notes", NOTES_WRITE, FIELDS(note_add_fields), run_query, 201, "note_add", "x",
 	    .after = note_after },
 	{ GET, "/notes/{id}", NOTES_READ, FIELDS(note_echo_fields), run_query, 200, "note_echo",
-	    "x" },
+	    "x", .returns = RETURNS(note_out), .errors = ERRORS(ERR_NOT_FOUND, ERR_CALL_ENDED) },
 	{ PUT, "/notes/{id}", NOTES_WRITE, FIELDS(note_put_fields), run_query, 200, "note_echo",
 	    "x" },
 	{ PATCH, "/notes/{id}", NOTES_WRITE, FIELDS(note_change_fields), run_query, 200,
@@ -116,7 +126,8 @@ static const struct route note_routes[] = {
 	    .flags = ROUTE_LENIENT | ROUTE_SECRET },
 	{ GET, "/silent", PUBLIC, NO_FIELDS, note_silent, 200, NULL, "x" },
 	{ POST, "/raw", PUBLIC, NO_FIELDS, note_raw, 200, NULL, "x", .flags = ROUTE_RAW,
-	    .body_max = 100, .after = note_after },
+	    .body_max = 100, .after = note_after, .returns = RETURNS_FILE("text/plain"),
+	    .body_type = "text/csv" },
 };
 
 static const struct server notes = { "notes", note_routes, COUNT(note_routes) };

@@ -247,6 +247,9 @@ json_values_must_have_their_type(void **state)
 		{ ROW(T_ARRAY), "{}", NULL, "array" },
 		{ ROW(T_ARRAY, .min = 1, .max = 2), "[]", NULL, "length" },
 		{ ROW(T_ARRAY, .min = 1, .max = 2), "[1,2,3]", NULL, "length" },
+		{ ROW(T_ANY), "[1, {\"a\": null}]", "[1,{\"a\":null}]", NULL },
+		{ ROW(T_ANY), "\"a\"", "\"a\"", NULL },
+		{ ROW(T_ANY), "1e300", NULL, "number" },
 	};
 	struct fake f;
 	size_t i;

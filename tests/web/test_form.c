@@ -126,6 +126,37 @@ nested_tables_are_followed(void **state)
 	fake_close(&f);
 }
 
+static const struct field lists[] = {
+	FIELD(tags, BODY, T_ARRAY, ITEMS(T_STR, .max = 3), .doc = "x"),
+	FIELD(kinds, BODY, T_ARRAY, ITEMS(T_ENUM, VALUES("a", "b")), .doc = "x"),
+	FIELD(counts, BODY, T_OBJECT, ITEMS(T_INT), .required = true, .doc = "x"),
+};
+
+static void
+items_have_their_type(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_open(&f);
+	assert_string_equal(check(&f, lists, COUNT(lists),
+				"{\"tags\":[\"x\",\"y\"],\"kinds\":[\"b\"],\"counts\":{\"n\":1}}"),
+	    "{\"tags\":[\"x\",\"y\"],\"kinds\":[\"b\"],\"counts\":{\"n\":1}}");
+	assert_null(check(&f, lists, COUNT(lists),
+	    "{\"tags\":[\"x\",5,\"long\",null],\"kinds\":[\"c\"],"
+	    "\"counts\":{\"n\":1,\"m\":\"1\"}}"));
+	assert_int_equal(f.c.failure.nfields, 5);
+	assert_true(fake_names(&f.c, "tags.1", "string"));
+	assert_true(fake_names(&f.c, "tags.2", "length"));
+	assert_true(fake_names(&f.c, "tags.3", "string"));
+	assert_true(fake_names(&f.c, "kinds.0", "enum"));
+	assert_true(fake_names(&f.c, "counts.m", "int"));
+	fail_clear(&f.c);
+	assert_null(check(&f, lists, COUNT(lists), "{\"tags\":[1],\"counts\":{}}"));
+	assert_int_equal(f.c.failure.nfields, 1);
+	fake_close(&f);
+}
+
 static void
 no_more_errors_than_a_failure_holds(void **state)
 {
@@ -208,6 +239,10 @@ struct other_in {
 	int small;
 };
 
+static const struct field no_items[] = { FIELD(a, BODY, T_STR, ITEMS(T_INT), .doc = "x") };
+static const struct field no_values_inside[] = { FIELD(a, BODY, T_ARRAY, ITEMS(T_ENUM),
+    .doc = "x") };
+
 static void
 a_wrong_table_is_named(void **state)
 {
@@ -223,6 +258,10 @@ a_wrong_table_is_named(void **state)
 	static const struct field nested[] = { FIELD(a, BODY, T_OBJECT, MEMBERS(bad_default),
 	    .doc = "x") };
 	static const struct field optional_path[] = { FIELD(a, PATH, T_STR, .doc = "x") };
+	static const struct field in_answer[] = { FIELD(a, OUT, T_STR, .doc = "x") };
+	static const struct field elsewhere[] = { FIELD(a, BODY, T_OBJECT, MEMBERS(in_answer),
+	    .doc = "x") };
+	static const struct field dflt[] = { FIELD(a, OUT, T_INT, .dflt = "1", .doc = "x") };
 
 	(void)state;
 	assert_null(form_wrong(table, COUNT(table)));
@@ -235,6 +274,11 @@ a_wrong_table_is_named(void **state)
 	assert_non_null(form_wrong(in_query, 1));
 	assert_non_null(form_wrong(nested, 1));
 	assert_non_null(form_wrong(optional_path, 1));
+	assert_null(form_wrong(in_answer, 1));
+	assert_non_null(form_wrong(elsewhere, 1));
+	assert_non_null(form_wrong(dflt, 1));
+	assert_non_null(form_wrong(no_items, 1));
+	assert_non_null(form_wrong(no_values_inside, 1));
 }
 
 int
@@ -244,6 +288,7 @@ main(void)
 		cmocka_unit_test(objects_come_out_in_one_form),
 		cmocka_unit_test(each_mistake_is_named_once),
 		cmocka_unit_test(nested_tables_are_followed),
+		cmocka_unit_test(items_have_their_type),
 		cmocka_unit_test(no_more_errors_than_a_failure_holds),
 		cmocka_unit_test(long_names_are_cut_between_characters),
 		cmocka_unit_test(structs_are_filled),

@@ -176,6 +176,16 @@ static const struct field no_such_part[] = {
 static const struct field body[] = {
 	FIELD(a, BODY, T_STR, .doc = "In the body."),
 };
+static const struct field out[] = {
+	FIELD(a, OUT, T_STR, .doc = "In the answer."),
+};
+
+static const enum err no_such_error[] = { ERR_CALL_ENDED, ERR_COUNT, ERR_NONE };
+
+#define RETURNING(status, form)                                                                    \
+	{                                                                                          \
+		POST, "/b", PUBLIC, NO_FIELDS, run_nothing, status, NULL, "x", .returns = form     \
+	}
 
 static void
 a_wrong_table_is_named(void **state)
@@ -194,11 +204,24 @@ a_wrong_table_is_named(void **state)
 		    { GET, "/b", PUBLIC, FIELDS(no_such_part), run_nothing, 200, NULL, "x" } },
 		{ ROW(GET, "/a"),
 		    { GET, "/b", PUBLIC, FIELDS(body), run_nothing, 200, NULL, "x" } },
+		{ ROW(GET, "/a"),
+		    { POST, "/b", PUBLIC, FIELDS(out), run_nothing, 200, NULL, "x" } },
+		{ ROW(GET, "/a"), RETURNING(200, RETURNS(body)) },
+		{ ROW(GET, "/a"), RETURNING(204, RETURNS(out)) },
+		{ ROW(GET, "/a"), RETURNING(303, RETURNS(out)) },
+		{ ROW(GET, "/a"),
+		    { POST, "/b", PUBLIC, NO_FIELDS, run_nothing, 200, NULL, "x",
+			.errors = no_such_error } },
 	};
+	static const struct route right[][1] = { { RETURNING(200, RETURNS_LIST(out)) },
+		{ RETURNING(200, RETURNS_EMPTY) },
+		{ { GET, "/b", PUBLIC, NO_FIELDS, run_nothing, 303, NULL, "x" } } };
 	size_t i, at = 99;
 
 	(void)state;
 	assert_null(route_table_wrong(routes, COUNT(routes), &at));
+	for (i = 0; i < COUNT(right); i++)
+		assert_null(route_table_wrong(right[i], 1, &at));
 	for (i = 0; i < COUNT(wrong); i++) {
 		assert_non_null(route_table_wrong(wrong[i], 2, &at));
 		assert_int_equal(at, 1);

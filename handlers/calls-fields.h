@@ -1,0 +1,153 @@
+/*
+ * calls-fields.h - what calls answers: tables for calls.c alone.
+ */
+#ifndef HANDLERS_CALLS_FIELDS_H
+#define HANDLERS_CALLS_FIELDS_H
+
+#include "web/field.h"
+
+#define CALL_STATUS VALUES("queued", "in-progress", "completed", "failed", "canceled", "expired")
+#define CALL_DIRECTION VALUES("outbound", "inbound")
+
+/* public.call_view */
+#define CALL_MEMBERS                                                                               \
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The call."),                              \
+	    FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose call it is."),     \
+	    FIELD(user_id, OUT, T_UUID, .required = true, .nullable = true,                        \
+		.doc = "Who ordered it."),                                                         \
+	    FIELD(direction, OUT, T_ENUM, CALL_DIRECTION, .required = true,                        \
+		.doc = "Whether we call or are called."),                                          \
+	    FIELD(status, OUT, T_ENUM, CALL_STATUS, .required = true,                              \
+		.doc = "What became of it."),                                                      \
+	    FIELD(progress, OUT, T_ENUM,                                                           \
+		VALUES("queued", "ringing", "in-progress", "forwarding", "ended"),                 \
+		.required = true, .nullable = true, .doc = "What the provider last told of it."),  \
+	    FIELD(recipient_number, OUT, T_STR, .required = true, .nullable = true,                \
+		.doc = "Who is called."),                                                          \
+	    FIELD(recipient_name, OUT, T_STR, .required = true, .nullable = true,                  \
+		.doc = "The person's name."),                                                      \
+	    FIELD(recipient_email, OUT, T_STR, .required = true, .nullable = true,                 \
+		.doc = "The person's e-mail address."),                                            \
+	    FIELD(from_number, OUT, T_STR, .required = true, .nullable = true,                     \
+		.doc = "The number that calls."),                                                  \
+	    FIELD(template_id, OUT, T_UUID, .required = true, .nullable = true,                    \
+		.doc = "What the call says."),                                                     \
+	    FIELD(voice_id, OUT, T_UUID, .required = true, .nullable = true,                       \
+		.doc = "Another voice than the template's."),                                      \
+	    FIELD(caller_number_id, OUT, T_UUID, .required = true, .nullable = true,               \
+		.doc = "The number that the call comes from."),                                    \
+	    FIELD(provider_type, OUT, T_STR, .required = true, .nullable = true,                   \
+		.doc = "The voice provider that dialled it last."),                                \
+	    FIELD(provider_call_id, OUT, T_STR, .required = true, .nullable = true,                \
+		.doc = "The provider's own name for it."),                                         \
+	    FIELD(priority, OUT, T_INT, .required = true, .nullable = true,                        \
+		.doc = "A smaller number is sooner."),                                             \
+	    FIELD(scheduled_time, OUT, T_TIME, .required = true, .nullable = true,                 \
+		.doc = "Not before this time."),                                                   \
+	    FIELD(attempts, OUT, T_INT, .required = true, .doc = "How often it was dialled."),     \
+	    FIELD(retry_of, OUT, T_UUID, .required = true, .nullable = true,                       \
+		.doc = "The call that this one repeats."),                                         \
+	    FIELD(custom_variables, OUT, T_OBJECT, .required = true,                               \
+		.doc = "Values for the template's variables."),                                    \
+	    FIELD(metadata, OUT, T_OBJECT, .required = true, .doc = "As it was given."),           \
+	    FIELD(started_at, OUT, T_TIME, .required = true, .nullable = true,                     \
+		.doc = "When somebody answered."),                                                 \
+	    FIELD(ended_at, OUT, T_TIME, .required = true, .nullable = true,                       \
+		.doc = "When the conversation was over."),                                         \
+	    FIELD(duration_seconds, OUT, T_INT, .required = true, .nullable = true,                \
+		.doc = "How long it was."),                                                        \
+	    FIELD(ended_reason, OUT, T_STR, .required = true, .nullable = true,                    \
+		.doc = "Why it ended, in the provider's words or ours."),                          \
+	    FIELD(cost_cents, OUT, T_NUMBER, .required = true, .nullable = true,                   \
+		.doc = "What it cost, in cents."),                                                 \
+	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was entered."),       \
+	    FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it changed last.")
+
+/* What public.call_view_of adds from the queue, where finished calls stay for a while only. */
+#define CALL_WAITING                                                                               \
+	FIELD(admission, OUT, T_STR, .required = true, .nullable = true,                           \
+	    .doc = "Why it was let through, or why it waits."),                                    \
+	    FIELD(due_at, OUT, T_TIME, .required = true, .nullable = true,                         \
+		.doc = "When it is dialled next, unless something is in the way."),                \
+	    FIELD(expires_at, OUT, T_TIME, .required = true, .nullable = true,                     \
+		.doc = "When it is given up if nobody was reached."),                              \
+	    FIELD(max_attempts, OUT, T_INT, .required = true, .nullable = true,                    \
+		.doc = "How often the person is tried at most."),                                  \
+	    FIELD(cancel_requested_at, OUT, T_TIME, .required = true, .nullable = true,            \
+		.doc = "When somebody asked for its end.")
+
+static const struct field call_line_out[] = { CALL_MEMBERS };
+
+static const struct field call_out[] = { CALL_MEMBERS, CALL_WAITING };
+
+static const struct field call_retry_out[] = {
+	FIELD(attempt, OUT, T_INT, .required = true, .doc = "Which attempt reached nobody."),
+	FIELD(reason, OUT, T_STR, .required = true, .nullable = true, .doc = "Why."),
+	FIELD(retry_at, OUT, T_TIME, .required = true, .doc = "When the next one was due."),
+};
+
+static const struct field call_detail_out[] = {
+	CALL_MEMBERS,
+	CALL_WAITING,
+	FIELD(retries, OUT, T_ARRAY, MEMBERS(call_retry_out), .required = true,
+	    .doc = "The attempts that were followed by another one."),
+};
+
+static const struct field call_stats_out[] = {
+	FIELD(from, OUT, T_TIME, .required = true, .doc = "Calls made at this time or later."),
+	FIELD(to, OUT, T_TIME, .required = true, .doc = "Calls made before this time."),
+	FIELD(total, OUT, T_INT, .required = true, .doc = "All of them."),
+	FIELD(completed, OUT, T_INT, .required = true, .doc = "Somebody was reached."),
+	FIELD(failed, OUT, T_INT, .required = true, .doc = "Nobody was reached, or it broke."),
+	FIELD(canceled, OUT, T_INT, .required = true, .doc = "Taken back."),
+	FIELD(expired, OUT, T_INT, .required = true, .doc = "Given up in time."),
+	FIELD(queued, OUT, T_INT, .required = true, .doc = "Those that wait."),
+	FIELD(in_progress, OUT, T_INT, .required = true, .doc = "Those under way."),
+	FIELD(attempts, OUT, T_INT, .required = true, .doc = "How often was dialled."),
+	FIELD(duration_seconds, OUT, T_INT, .required = true, .doc = "Time talked."),
+	FIELD(average_duration_seconds, OUT, T_NUMBER, .required = true, .nullable = true,
+	    .doc = "Of completed calls."),
+	FIELD(cost_cents, OUT, T_NUMBER, .required = true, .doc = "What they cost, in cents."),
+	FIELD(ended_reasons, OUT, T_OBJECT, ITEMS(T_INT), .required = true,
+	    .doc = "How many ended for which reason."),
+};
+
+static const struct field queue_status_out[] = {
+	FIELD(queued, OUT, T_INT, .required = true, .doc = "Calls that wait."),
+	FIELD(due, OUT, T_INT, .required = true, .doc = "Of these: due now."),
+	FIELD(scheduled, OUT, T_INT, .required = true, .doc = "Of these: due later."),
+	FIELD(in_progress, OUT, T_INT, .required = true, .doc = "Calls under way."),
+	FIELD(oldest_due_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "Since when the oldest one waits."),
+	FIELD(waiting_for, OUT, T_OBJECT, ITEMS(T_INT), .required = true,
+	    .doc = "How many wait for which reason."),
+};
+
+static const struct field transcript_out[] = {
+	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
+	FIELD(transcript, OUT, T_STR, .required = true, .nullable = true, .doc = "What was said."),
+	FIELD(segments, OUT, T_ARRAY, .required = true, .doc = "The same, part by part."),
+	FIELD(summary, OUT, T_STR, .required = true, .nullable = true, .doc = "In short."),
+	FIELD(extracted_data, OUT, T_ANY, .required = true, .nullable = true,
+	    .doc = "What the assistant found out."),
+};
+
+static const struct field call_action_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The action."),
+	FIELD(action_type, OUT, T_STR, .required = true, .doc = "What was done."),
+	FIELD(action_data, OUT, T_ANY, .required = true, .doc = "With what."),
+	FIELD(status, OUT, T_STR, .required = true, .doc = "Whether it is done."),
+	FIELD(triggered_at, OUT, T_TIME, .required = true, .doc = "When it began."),
+};
+
+static const struct field recording_out[] = {
+	FIELD(url, OUT, T_STR, .required = true, .nullable = true, .doc = "Where it can be heard."),
+	FIELD(stereo_url, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The same with both sides apart."),
+	FIELD(expires_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "Until when the links work."),
+	FIELD(content_type, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "What the bytes behind url are."),
+};
+
+#endif
