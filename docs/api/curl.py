@@ -129,7 +129,7 @@ def curl(route):
         words.append(f'-H "Authorization: Bearer ${token}"')
     headers, body = SENT.get(route["path"], ((), given(route, "body")))
     words += [f'-H "{header}"' for header in headers]
-    if route.get("raw") and route["path"] not in SENT:
+    if (route.get("raw") or route.get("stream")) and route["path"] not in SENT:
         words += ['-H "Content-Type: text/csv"', '--data-binary "@$FILE"']
     elif body or any(f["in"] == "body" for f in route["fields"]):
         words_of_body, after = body_words(body)
