@@ -1,5 +1,5 @@
 /*
- * calls-fields.h - what calls answers: tables for calls.c alone.
+ * calls-fields.h - what calls.c answers; contacts.c lists calls too.
  */
 #ifndef HANDLERS_CALLS_FIELDS_H
 #define HANDLERS_CALLS_FIELDS_H

@@ -5,8 +5,11 @@ A new route needs something only where the first such thing will not do (a call 
 in ROWS.  Each command that changes something runs with a tenant of its own.
 """
 
+import atexit
+import os
 import re
 import secrets
+import tempfile
 from functools import cached_property
 
 import accounts
@@ -153,6 +156,19 @@ class World:
         return {name: self.value(name) for name in sorted(set(re.findall(r"\$([A-Z][A-Z_]+)", command)))}
 
 
+def contacts_file():
+    """A file of two contacts, as a reader has one; its name."""
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as file:
+        file.write("phone_number,name\n+15550100001,Ann\n+15550100002,Bob\n")
+    atexit.register(os.unlink, file.name)
+    return file.name
+
+
+def listed(world):
+    """A number of the tenant's is on its do-not-call list."""
+    return world.tenant.person.post("/api/v1/contacts/do-not-call", {"phone_number": "+15550100002"}, expect=201)
+
+
 def bearer(who):
     """The token that somebody shows."""
     return who.headers["Authorization"].removeprefix("Bearer ")
@@ -180,6 +196,7 @@ VARIABLES = {
     "NEW_EMAIL": lambda w: "new-" + w.email,
     "PASSWORD": lambda w: accounts.PASSWORD,
     "NEW_PASSWORD": lambda w: "another good horse",
+    "FILE": lambda w: contacts_file(),
     "RUN_ID": lambda w: w.run("ready"),
 }
 
@@ -207,6 +224,7 @@ ROWS = {
     **{(method, V1 + "/verify"): {"MAIL_TOKEN": World.signed_up} for method in ("GET", "POST")},
     ("POST", V1 + "/factors/{factor_id}/verify"): {
         "CHALLENGE_ID": lambda w: w.caller.fine("POST", f"/factors/{w.factor[0]}/challenge")["id"]},
+    ("DELETE", "/api/v1/contacts/do-not-call/{phone_number}"): {"TOKEN": lambda w: listed(w) and bearer(w.tenant.person)},
     ("GET", "/api/v1/calls/{call_id}/recording"): {"CALL_ID": World.spoken},
     **{(method, "/api/v1/calls/{call_id}/feedback"): {"CALL_ID": World.judged} for method in ("PATCH", "DELETE")},
     ("POST", "/api/v1/calls/{call_id}/cancel"): WAITING_CALL,

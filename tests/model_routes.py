@@ -78,6 +78,24 @@ def _number(tenant):
     return tenant.stack.insert("phone_numbers", organization_id=tenant.organization, phone_number=tenant.stack.number())
 
 
+def _contact(tenant):
+    """A contact that was called twice, and whose number is on the do-not-call list."""
+    number = tenant.stack.number()
+    for _ in range(2):
+        tenant.stack.insert("calls", organization_id=tenant.organization, to_number=number, status="completed", finished_at="now")
+    tenant.stack.sql("insert into do_not_call (organization_id, phone_number, reason) values (%s, %s, %s)", tenant.organization, number, tenant.word)
+    return _row(tenant, "contacts", organization_id=tenant.organization, phone_number=number, name=tenant.word)
+
+
+def _import(tenant):
+    """An import with two errors."""
+    ident = _row(tenant, "contact_imports", organization_id=tenant.organization, name=tenant.word)
+    for n in (1, 2):
+        tenant.stack.sql("""insert into contact_import_errors (import_id, position, organization_id, line, code, detail)
+            values (%s, %s, %s, %s, 'e164', %s)""", ident, n, tenant.organization, n, tenant.word)
+    return ident
+
+
 # Name of a field -> (makes the ids of a tenant's own things that it can name, the code when there is none; None: it only filters a list).
 THINGS = {
     "organization_id": (lambda t: [t.organization], "organization_not_found"),
@@ -98,6 +116,8 @@ THINGS = {
     "actor_id": (lambda t: [t.person.id], None),
     "target_id": (lambda t: [*t.ids("key_id"), *t.ids("user_id")], None),
     "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
+    "contact_id": (lambda t: [_contact(t) for _ in range(2)], "contact_not_found"),
+    "import_id": (lambda t: [_import(t) for _ in range(2)], "import_not_found"),
 }
 
 # Ids of things that belong to nobody, with the reason.

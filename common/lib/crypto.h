@@ -22,6 +22,14 @@ int crypto_hmac_parts(enum digest d, struct span key, const struct span *parts, 
  */
 int crypto_derive(struct span master, const char *purpose, unsigned char ret[32]);
 
+/* A SHA-256 over what comes piece by piece.  crypto_sum_new: NULL on failure.  crypto_sum_of: of
+ * all that was added so far; more may be added afterwards. */
+struct crypto_sum;
+struct crypto_sum *crypto_sum_new(void);
+int crypto_sum_add(struct crypto_sum *s, struct span data);
+int crypto_sum_of(const struct crypto_sum *s, unsigned char ret[SHA256_LEN]);
+void crypto_sum_free(struct crypto_sum *s);
+
 /* crypto_equal: compares lengths first, then bytes in constant time. */
 bool crypto_equal(struct span a, struct span b);
 int crypto_random(void *buf, size_t n);

@@ -149,15 +149,28 @@ fcgi_param(const struct fcgi *f, const char *name)
 	return NULL;
 }
 
+/* What has come already, or else what comes next: libfcgi's own reading of many bytes would wait
+ * for all of them. */
+static int
+read_record(FCGX_Stream *in, char *buf, int n)
+{
+	ptrdiff_t there;
+	int first = FCGX_GetChar(in);
+
+	if (first < 0)
+		return FCGX_GetError(in) != 0 ? -1 : 0;
+	buf[0] = (char)first;
+	there = in->stop - in->rdNext;
+	return 1 + FCGX_GetStr(buf + 1, there < n - 1 ? (int)there : n - 1, in);
+}
+
 static int
 read_some(struct fcgi *f, char *buf, int n)
 {
 	ssize_t got;
 
-	if (!f->cgi) {
-		got = FCGX_GetStr(buf, n, f->request.in);
-		return got == 0 && FCGX_GetError(f->request.in) != 0 ? -1 : (int)got;
-	}
+	if (!f->cgi)
+		return read_record(f->request.in, buf, n);
 	do
 		got = read(STDIN_FILENO, buf, (size_t)n);
 	while (got < 0 && errno == EINTR);

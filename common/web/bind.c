@@ -169,6 +169,7 @@ bind_fields(struct ctx *c)
 {
 	struct request *r = request_of(c);
 	bool raw = r->route->flags & ROUTE_RAW, body;
+	bool streamed = r->route->flags & ROUTE_STREAM;
 	bool lenient = r->route->flags & ROUTE_LENIENT;
 
 	body = r->method == POST || r->method == PUT || r->method == PATCH;
@@ -177,7 +178,7 @@ bind_fields(struct ctx *c)
 	if (!r->form.values)
 		return fail(c, ERR_INTERNAL, "out of memory");
 	/* A body that is no JSON at all comes first: its fields cannot be told then. */
-	if (body && !raw && take_body(c) < 0)
+	if (body && !raw && !streamed && take_body(c) < 0)
 		return -1;
 	bind_path(c);
 	bind_query(c, &r->form, r->query, raw || lenient);

@@ -28,8 +28,8 @@ static const char *const forms[] = { [RETURNS_OBJECT] = "object",
 static const struct {
 	enum route_flags flag;
 	const char *name;
-} flags[] = { { ROUTE_RAW, "raw" }, { ROUTE_LENIENT, "lenient" }, { ROUTE_SECRET, "secret" },
-	{ ROUTE_UNLIMITED, "unlimited" } };
+} flags[] = { { ROUTE_RAW, "raw" }, { ROUTE_LENIENT, "lenient" }, { ROUTE_STREAM, "stream" },
+	{ ROUTE_SECRET, "secret" }, { ROUTE_UNLIMITED, "unlimited" } };
 
 static void
 put_pair(struct text *t, const char *name, const char *value)

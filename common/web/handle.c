@@ -118,7 +118,8 @@ run(struct ctx *c)
 static bool
 takes_body(const struct request *r)
 {
-	return r->method == POST || r->method == PUT || r->method == PATCH;
+	return (r->method == POST || r->method == PUT || r->method == PATCH) &&
+	    !(r->route->flags & ROUTE_STREAM);
 }
 
 static int

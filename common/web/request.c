@@ -220,6 +220,18 @@ request_read_body(struct ctx *c)
 	return read_unknown(c, max);
 }
 
+int
+request_read(struct ctx *c, char *buf, size_t n)
+{
+	struct request *r = request_of(c);
+	int got;
+
+	if (!r->fcgi)
+		return 0;
+	got = fcgi_read(r->fcgi, buf, n > INT32_MAX ? INT32_MAX : (int)n);
+	return got < 0 ? cut_off(c) : got;
+}
+
 void
 request_end(struct ctx *c)
 {

@@ -68,6 +68,9 @@ const char *request_param(const struct ctx *c, const char *name);
 const struct value *request_value(const struct ctx *c, const char *name);
 /* request_body: the raw bytes of the body (also NUL-terminated). */
 struct span request_body(const struct ctx *c);
+/* request_read: the next bytes of the body of a ROUTE_STREAM route, at most n of them into buf: how
+ * many, 0 at its end, -1 with the failure recorded when it broke off. */
+int request_read(struct ctx *c, char *buf, size_t n);
 /* request_path: the raw path without the query.  request_query: the raw query, "" when there is
  * none. */
 const char *request_path(const struct ctx *c);

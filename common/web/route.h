@@ -56,6 +56,9 @@ enum route_flags {
 	/* The answer holds a secret that is shown once: under an Idempotency-Key it is stored
 	 * sealed. */
 	ROUTE_SECRET = 4,
+	/* The body may be of any size: nobody reads it before the handler does, piece by piece
+	 * (request_read). */
+	ROUTE_STREAM = 64,
 	/* Not counted by any rate limit: webhooks, and what tells of health. */
 	ROUTE_UNLIMITED = 32
 };

@@ -131,7 +131,7 @@ begin
 end
 $$;
 
--- Calls with all that hangs on them, the outgoing events, runs (their input may name people), at last the audit log; answers how many.
+-- Calls with all that hangs on them, the outgoing events, runs (their input may name people), contacts, at last the audit log; answers how many.
 create or replace function public.organization_calls_remove(p_organization uuid, p_limit integer) returns integer
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -154,7 +154,32 @@ begin
         get diagnostics v_n = row_count;
     end if;
     if v_n = 0 then
+        delete from public.contacts c where c.id in (select x.id from public.contacts x where x.organization_id = p_organization limit p_limit * 4);
+        get diagnostics v_n = row_count;
+    end if;
+    if v_n = 0 then
+        v_n := public.organization_imports_remove(p_organization, p_limit * 4);
+    end if;
+    if v_n = 0 then
         delete from public.audit_log a where a.id in (select x.id from public.audit_log x where x.organization_id = p_organization limit p_limit * 4);
+        get diagnostics v_n = row_count;
+    end if;
+    return v_n;
+end
+$$;
+
+-- What is left of files of contacts.
+create or replace function public.organization_imports_remove(p_organization uuid, p_limit integer) returns integer
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_n integer;
+begin
+    delete from public.contact_import_numbers n where n.ctid = any (array(
+        select x.ctid from public.contact_import_numbers x where x.organization_id = p_organization limit p_limit));
+    get diagnostics v_n = row_count;
+    if v_n = 0 then
+        delete from public.contact_import_errors e where e.ctid = any (array(
+            select x.ctid from public.contact_import_errors x where x.organization_id = p_organization limit p_limit));
         get diagnostics v_n = row_count;
     end if;
     return v_n;

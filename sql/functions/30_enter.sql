@@ -17,6 +17,7 @@ begin
     if v_number is null or v_number !~ '^\+[1-9][0-9]{6,14}$' then
         perform public.refuse_field('number_invalid', 'recipient_number', 'A phone number in E.164 form, such as +15550100002.');
     end if;
+    perform public.number_may_be_called(p_organization, v_number);
     select * into v_template from public.call_templates t where t.id = (p_call ->> 'template_id')::uuid;
     if not found or not public.call_template_seen(v_template, p_organization, p_user) then
         perform public.refuse_field('template_not_found', 'template_id', 'There is no such template for this organization.');

@@ -52,12 +52,33 @@ begin
 end
 $$;
 
+-- Attempts of numbers that came onto the do-not-call list after they were claimed, or by SQL past it: they end before anything is sent.
+create or replace function public.dials_refuse(p_ids uuid[], p_fences bigint[]) returns void
+    language plpgsql security definer set search_path = '' as $$
+declare
+    a public.call_assignments;
+begin
+    for a in select x.* from unnest(p_ids, p_fences) u(id, fence)
+              join public.call_assignments x on x.id = u.id and x.fence = u.fence and x.state = 'leased'
+              join public.call_queue q on q.id = x.call_id
+              join public.do_not_call d on d.organization_id = q.organization_id and d.phone_number = q.recipient_number
+               for update of x loop
+        update public.call_assignments x
+           set state = 'absent', outcome = 'canceled', reason = 'do_not_call', finished_at = clock_timestamp(), updated_at = now()
+         where x.id = a.id
+        returning x.* into a;
+        perform public.call_close(a.call_id, a.call_created_at, 'canceled', 'do_not_call', a);
+    end loop;
+end
+$$;
+
 -- The intent, before the first byte: only those that are still ours may be sent.  Answers their ids.
 create or replace function public.calls_sent(p_ids uuid[], p_fences bigint[], p_timeout_ms integer, p_lease_seconds double precision) returns uuid[]
     language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_ids uuid[];
 begin
+    perform public.dials_refuse(p_ids, p_fences);
     with sent as (
         update public.call_assignments a
            set state = 'sent', sent_at = clock_timestamp(),

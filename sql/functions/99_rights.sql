@@ -68,6 +68,15 @@ grant execute on function public.call_template_own(public.call_templates, uuid, 
     public.call_template_copy(uuid, text, text), public.call_template_shares_of(uuid), public.call_template_share(uuid, uuid, text, uuid),
     public.call_template_unshare(uuid, uuid), public.template_tags(jsonb), public.assistant_template_view(public.templates),
     public.assistant_template_render(text, jsonb) to hookswitch_api;
+-- Contacts.  Rows are the active organization's by policy; what acts with the pump's rights takes no other.
+grant execute on function public.actor_id(), public.contacts_open(), public.do_not_call_view(public.do_not_call),
+    public.do_not_call_add(uuid, text, text), public.do_not_call_remove(uuid, text), public.contact_tags_wrong(jsonb), public.contact_tags(jsonb),
+    public.contact_custom_wrong(jsonb), public.contact_check(jsonb, jsonb), public.contact_view(public.contacts),
+    public.contacts_rows(jsonb, text, integer), public.contact_csv_field(text), public.contact_csv(public.contacts), public.contact_of(uuid),
+    public.contact_refuse_double(text, uuid), public.contact_import_row(public.contact_imports, jsonb),
+    public.contact_import_keep(public.contact_imports, jsonb), public.contact_import_view(public.contact_imports),
+    public.contact_import_of(uuid) to hookswitch_api;
+grant execute on function public.do_not_call_lock() to service_role;
 
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
 revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),

@@ -30,6 +30,7 @@ def requests_of(stack):
         "auth": ("GET", "/api/v1/auth/me", bearer, b""),
         "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
+        "contacts": ("GET", "/api/v1/contacts?limit=1", bearer, b""),
         "organizations": ("GET", "/api/v1/organizations", bearer, b""),
         "voices": ("GET", "/api/v1/voices?limit=1", bearer, b""),
         "templates": ("GET", "/api/v1/call-templates?limit=1", bearer, b""),

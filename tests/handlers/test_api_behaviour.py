@@ -199,7 +199,7 @@ def test_each_answer_has_an_id_of_its_own(stack, routes, alice):
 def test_unknown_fields_are_named_or_passed_over(stack, routes, alice):
     for route in (r for r in routes if not r["raw"]):
         who, path = asker(stack, route, alice), filled(route, alice)
-        body = {"surprise": 1} if route["method"] in ("POST", "PUT", "PATCH") else None
+        body = {"surprise": 1} if route["method"] in ("POST", "PUT", "PATCH") and not route["stream"] else None
         answer = who.ask(route["method"], path + "?surprising=1", body)
         if route["lenient"]:
             assert "surpris" not in answer.text, (path, answer.text)

@@ -92,8 +92,8 @@ def api_routes(routes):
 
 
 def with_body(routes):
-    """Those of them that take a body."""
-    return [r for r in api_routes(routes) if r["method"] in ("POST", "PUT", "PATCH")]
+    """Those of them that take a body of JSON."""
+    return [r for r in api_routes(routes) if r["method"] in ("POST", "PUT", "PATCH") and not r["stream"]]
 
 
 def some(stack, values):

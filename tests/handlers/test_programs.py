@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from program_requests import FOR_PEOPLE, requests_for
 from stack import PROGRAMS, wait_until
 from stack_client import Client, problem
-from stack_hooks import Hooks, synthflow_signature, vapi_event
+from stack_hooks import Hooks, vapi_event
 from stack_process import descriptors, environment, resident
 
 UUID = "11111111-1111-4111-8111-111111111111"
@@ -286,75 +287,12 @@ def test_logs_hold_no_numbers_of_people_no_keys_and_no_transcripts(stack, alice)
 # ---- load ----------------------------------------------------------------------------------
 
 
-def requests_for(stack, alice):
-    """For each program a request that it answers in different ways, by its number."""
-    hooks = Hooks(stack)
-    template, voice = str(stack.value("select id from call_templates")), stack.insert("voice_options", voice_id="x", name="x")
-    wrong = {"X-Vapi-Secret": "wrong"}
-    inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
-
-    def calls(who, n):
-        order = {"recipient_number": f"+1555{n:07d}", "template_id": template, "metadata": {"n": "x" * (n % 3000)}}
-        return [lambda: who.ask("POST", "/api/v1/calls", order), lambda: who.ask("GET", "/api/v1/calls?limit=100"),
-                lambda: who.ask("POST", "/api/v1/calls", {"x": n}), lambda: who.ask("GET", f"/api/v1/calls/{UUID}"),
-                lambda: who.ask("POST", "/api/v1/calls", order, headers={"Idempotency-Key": f"k{n % 50}"}),
-                lambda: who.ask("GET", "/api/v1/calls", headers={"Authorization": "Bearer x"})][n % 6]()
-
-    def vapi(_, n):
-        event = vapi_event(("end-of-call-report", "status-update.ringing", "model-output", "tool-calls")[n % 4], f"c{n}")
-        body = b"{" if n % 17 == 0 else event
-        return hooks.send("vapi", alice.organization, body, wrong if n % 13 == 0 else {
-            "X-Vapi-Secret": stack.secrets["vapi"]})
-
-    def synthflow(_, n):
-        signed = synthflow_signature(stack.secrets["synthflow"], f"c{n}" if n % 5 else "wrong")
-        return hooks.send("synthflow", alice.organization, {"call": {"call_id": f"c{n}", "status": "completed"}}, signed)
-
-    def auth(who, n):
-        ann = {"email": f"ann{n % 7}@example.com", "password": "correct horse"}
-        return [lambda: who.ask("POST", "/api/v1/auth/signup", ann), lambda: who.ask("POST", "/api/v1/auth/signin", ann),
-                lambda: who.ask("POST", "/api/v1/auth/refresh", {"refresh_token": f"t{n}"}), lambda: who.ask("GET", "/api/v1/auth/me"),
-                lambda: who.ask("POST", "/api/v1/auth/totp", {"password": "x"}, headers={"Idempotency-Key": f"k{n}"}),
-                lambda: who.ask("PATCH", "/api/v1/auth/me", {"preferences": {"n": "x" * (n % 3000)}})][n % 6]()
-
-    def organizations(who, n):
-        path = f"/api/v1/organizations/{alice.organization}"
-        return [lambda: who.ask("GET", path), lambda: who.ask("PATCH", path, {"name": f"N{n}", "settings": {"max_concurrent_calls": n}}),
-                lambda: who.ask("GET", f"{path}/audit-log/export?format=csv"), lambda: who.ask("POST", f"{path}/members", {"role": n}),
-                lambda: who.ask("POST", f"{path}/api-keys", {"name": "x", "scopes": ["*"]}, headers={"Idempotency-Key": f"k{n % 50}"}),
-                lambda: who.ask("POST", "/api/v1/organizations/invitations/accept", {"token": "x" * n})][n % 6]()
-
-    def auth_v1(who, n):
-        ann = {"email": f"ann{n % 7}@example.com", "password": "correct horse"}
-        return [lambda: who.ask("POST", "/auth/v1/signup", ann), lambda: who.ask("POST", "/auth/v1/token?grant_type=password", ann),
-                lambda: who.ask("POST", "/auth/v1/token?grant_type=refresh_token", {"refresh_token": f"t{n}"}),
-                lambda: who.ask("GET", "/auth/v1/user"), lambda: who.ask("GET", "/auth/v1/verify?type=signup&token=x"),
-                lambda: who.ask("POST", "/auth/v1/otp", {**ann, "data": {"n": "x" * (n % 3000)}})][n % 6]()
-
-    def voices(who, n):
-        return [lambda: who.ask("GET", f"/api/v1/voices?name={'x' * (n % 9)}"), lambda: who.ask("PUT", "/api/v1/voices/preferences", {
-            "languages": [{"language": "de", "voice_id": UUID}] * (n % 60)}), lambda: who.ask(
-                "POST", f"/api/v1/voices/{voice}/sample", {"text": "x" * (n % 600)}, headers={"Idempotency-Key": f"k{n % 50}"})][n % 3]()
-
-    def templates(who, n):
-        path, wish = "/api/v1/call-templates", {"name": "T", "first_message": "Hello " * (n % 300)}
-        return [lambda: who.ask("GET", path), lambda: who.ask("POST", path, wish), lambda: who.ask("PUT", f"{path}/{template}/favorite"),
-                lambda: who.ask("POST", "/api/v1/templates/receptionist/render", {"variable_values": {"x": "x" * n}})][n % 4]()
-
-    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "templates": templates, "voices": voices, "vapi-webhook": vapi,
-            "synthflow-webhook": synthflow,
-            "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
-            "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
-                "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),
-            "status": lambda who, n: who.ask("GET", ("/healthz", "/readyz", "/nowhere", "/metrics")[n % 4])}
-
-
 def hammer(stack, alice, name, begin, n):
     """So many requests by four at once."""
     work = requests_for(stack, alice)[name]
 
     def some(place):
-        who = alice.with_headers() if name in ("calls", "organizations", "templates", "voices") else stack.anybody()
+        who = alice.with_headers() if name in FOR_PEOPLE else stack.anybody()
         return [work(who, begin + i).status_code for i in range(place, n, 4)]
 
     with ThreadPoolExecutor(4) as pool:

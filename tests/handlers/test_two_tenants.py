@@ -12,13 +12,14 @@ from collections import Counter
 import pytest
 
 from model_calls import Calls
+from model_contacts import Contacts
 from model_organizations import Organizations
 from model_templates import Templates
 from model_tenants import Side, pair, step
 from model_voices import Voices
 
 # The nouns that take part.
-NOUNS = [Calls, Organizations, Templates, Voices]
+NOUNS = [Calls, Contacts, Organizations, Templates, Voices]
 
 
 @pytest.fixture

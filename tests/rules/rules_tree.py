@@ -58,7 +58,7 @@ def nginx_kinds(tree):
         if len(row) < 3 or not re.fullmatch(r"\d+[km]", row[1]):
             yield at("nginx/programs", number, "a line is: program limit path:kind ...")
         for path in row[2:]:
-            if not re.fullmatch(r"/[\w/.-]*:(api|webhook|open|internal)", path):
+            if not re.fullmatch(r"/[\w/.-]*:(api|webhook|open|internal|stream)", path):
                 yield at("nginx/programs", number, f"{path} is not path:kind")
 
 

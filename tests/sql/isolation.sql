@@ -105,6 +105,17 @@ insert into expected (relation, rights, whose, make) values
     ('public.usage_entries', 'service:s operator:s pump:siud', null, null),
     ('public.do_not_call', 'service:siud operator:s pump:siud', null,
         'insert into public.do_not_call (organization_id, phone_number) values (''$org'', ''+15550107777'')'),
+    ('public.contacts', 'service:siud operator:s pump:siud', null,
+        'insert into public.contacts (organization_id, phone_number) values (''$org'', ''+15550107777'')'),
+    ('public.contact_imports', 'service:s operator:s pump:siud', null, 'insert into public.contact_imports (organization_id) values (''$org'')'),
+    ('public.contact_import_errors', 'service:s operator:s pump:siud', null,
+        'insert into public.contact_imports (organization_id) values (''$org'');
+         insert into public.contact_import_errors (import_id, position, organization_id, line, code, detail)
+         select id, 1, organization_id, 2, ''x'', ''x'' from public.contact_imports where organization_id = ''$org'' limit 1'),
+    ('public.contact_import_numbers', 'service:s operator:s pump:siud', null,
+        'insert into public.contact_imports (organization_id) values (''$org'');
+         insert into public.contact_import_numbers (import_id, organization_id, phone_number)
+         select id, organization_id, ''+15550107777'' from public.contact_imports where organization_id = ''$org'' limit 1'),
     ('public.events', 'service:s operator:s pump:si', null, null),
     ('public.webhook_events', default, null,
         'insert into public.webhook_events (provider, organization_id, signer, type, key, state, body)

@@ -37,6 +37,9 @@ insert into public.organization_invitations (organization_id, email, role, expir
     values (:'theirs', 'carol@example.com', 'member', now() + interval '1 day') returning id as invitation \gset
 insert into public.api_keys (organization_id, name, prefix, key_hash) values (:'theirs', 'k', 'hsk_x', repeat('a', 64)) returning id as key \gset
 
+insert into public.contacts (organization_id, phone_number) values (:'theirs', '+15550100001');
+insert into public.do_not_call (organization_id, phone_number) values (:'theirs', '+15550100001');
+
 -- callers: labels as in isolation.sql (people: authenticated; all: everybody).  attempt: what Alice tries with Bob's things, once for each of
 -- anon, people and api that may call it; a security definer function that one of them may call needs one, or a reason why not.  $mine $theirs $alice $bob $own
 -- $template $over $waiting $session $factor $invitation $key $begun $challenge $ticket $bare $change stand for the ids above.  answer: the error, or the value; *: any (answer_to_key: another one for an API key); whatever it is,
@@ -78,6 +81,26 @@ insert into callers (name, callers, attempt, answer) values
     ('public.voice_preferences_view', 'api', null, null),
     ('public.voice_kind', 'api', 'select public.voice_kind(''$theirs'')', null),
     ('public.voice_account', 'api', 'select public.voice_account(''$theirs'')', null),
+    -- Contacts.
+    ('public.actor_id', 'api', null, null),
+    ('public.contacts_open', 'api', null, null),
+    ('public.do_not_call_view', 'api', null, null),
+    ('public.do_not_call_add', 'api', 'select (public.do_not_call_add(''$theirs'', ''+15550100001'', ''x'')).reason', 'PT404 organization_not_found'),
+    ('public.do_not_call_remove', 'api', 'select public.do_not_call_remove(''$theirs'', ''+15550100001'')', 'false'),
+    ('public.contacts_rows', 'api', 'select count(*) from public.contacts_rows(''{}'', null, 1000) where organization_id <> ''$mine''', '0'),
+    ('public.contact_tags_wrong', 'api', null, null),
+    ('public.contact_tags', 'api', null, null),
+    ('public.contact_custom_wrong', 'api', null, null),
+    ('public.contact_check', 'api', null, null),
+    ('public.contact_view', 'api', null, null),
+    ('public.contact_csv_field', 'api', null, null),
+    ('public.contact_csv', 'api', null, null),
+    ('public.contact_of', 'api', null, null),
+    ('public.contact_refuse_double', 'api', null, null),
+    ('public.contact_import_row', 'api', null, null),
+    ('public.contact_import_keep', 'api', null, null),
+    ('public.contact_import_view', 'api', null, null),
+    ('public.contact_import_of', 'api', null, null),
     -- The back end of an application is trusted with all of it.
     ('public.assign_call_to_provider', 'service', null, null),
     ('public.complete_call', 'service', null, null),

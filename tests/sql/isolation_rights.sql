@@ -25,6 +25,7 @@ insert into readable values
     ('calls', 'id created_at organization_id user_id direction status progress from_number to_number recipient_name recipient_email template_id
         voice_id caller_number_id phone_number_id assistant_id provider_id provider_type provider_call_id vapi_call_id priority scheduled_time
         attempts retry_of custom_variables metadata started_at ended_at duration_seconds ended_reason finished_at updated_at'),
+    ('contacts', 'id organization_id phone_number name email company tags custom_fields notes source created_by created_at updated_at'),
     ('daily_usage', 'organization_id date calls seconds minutes'),
     ('organization_members', 'organization_id user_id role created_at'),
     ('organizations', 'id name personal_of status settings stripe_customer_id created_at updated_at'),

@@ -128,6 +128,10 @@ select tests.be_nobody();
 update public.organizations set settings = '{"calling_hours":null}' where id = :'work';
 insert into public.idempotency_keys (organization_id, key, fingerprint, status, body) values (:'work', 'k', 'f', 200, '{}');
 insert into public.do_not_call (organization_id, phone_number) values (:'work', '+15550100009');
+insert into public.contacts (organization_id, phone_number) select :'work', '+1555020' || (n + 1000) from generate_series(1, 4500) n;
+insert into public.contact_imports (organization_id) values (:'work') returning id as import \gset
+insert into public.contact_import_errors (import_id, position, organization_id, line, code, detail) values (:'import', 1, :'work', 2, 'x', 'x');
+insert into public.contact_import_numbers (import_id, phone_number, organization_id) values (:'import', '+15550100009', :'work');
 select isnt(tests.left_of(:'work'), '{}', 'there is much of it');
 insert into public.audit_log (organization_id, actor_type, action, target_type, target_id)
 select :'work', 'system', 'member.added', 'member', gen_random_uuid() from generate_series(1, 4500);

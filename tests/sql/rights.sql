@@ -177,7 +177,7 @@ select throws_ok('select control_url from public.call_assignments', '42501', nul
 select throws_ok('select vapi_cost_cents from public.calls', '42501', null, 'and what a provider charges');
 select throws_ok('select 1 from public.call_service_providers', '42501', null, 'providers stay hidden');
 select throws_ok('select 1 from public.' || t, '42501', null, 'a person cannot read ' || t)
-  from unnest('{call_service_providers,provider_availability,webhook_events,webhook_event_keys,webhook_secrets,webhook_counts,api_keys,idempotency_keys,state_moves,retry_policies,end_reasons,end_reasons_unlisted,do_not_call,call_template_targets,billing_events,events,phone_provision_logs}'::text[]) t;
+  from unnest('{call_service_providers,provider_availability,webhook_events,webhook_event_keys,webhook_secrets,webhook_counts,api_keys,idempotency_keys,state_moves,retry_policies,end_reasons,end_reasons_unlisted,do_not_call,contact_imports,contact_import_errors,contact_import_numbers,call_template_targets,billing_events,events,phone_provision_logs}'::text[]) t;
 select throws_ok(format('select 1 from %s', :'part'), '42501', null, 'nor a partition by its name');
 select throws_ok(format('insert into public.usage_entries (organization_id, call_id, call_created_at, kind, quantity, occurred_at) values (%L, %L, now(), ''seconds'', 1, now())', :'org', :'call'),
                  '42501', null, 'a person cannot write usage');

@@ -15,12 +15,17 @@ $$;
 -- ---- the table ----------------------------------------------------------------
 
 select set_eq('select distinct role from public.role_scopes()', array['viewer', 'member', 'admin', 'owner'], 'each role that a member can have stands in the table');
-select results_eq($$select role, string_agg(scope, ' ' order by scope) from public.role_scopes() group by role order by count(*)$$,
-    $$values ('viewer', 'calls:read members:read organization:read templates:read voices:read'),
-             ('member', 'calls:read calls:write members:read organization:read templates:read templates:write voices:read'),
-             ('admin', 'audit:read calls:read calls:write keys:read keys:write members:read members:write organization:read organization:write templates:read templates:write voices:read'),
-             ('owner', 'audit:read calls:read calls:write keys:read keys:write members:read members:write organization:delete organization:read organization:write templates:read templates:write voices:read')$$,
-    'a viewer reads, a member calls, an admin manages, an owner may delete');
+select set_eq($$select scope from public.role_scopes() where role = 'viewer'$$,
+    array['calls:read', 'contacts:read', 'members:read', 'organization:read', 'templates:read', 'voices:read'], 'a viewer reads');
+-- Each of the others may do all that the one before may, and these:
+select set_eq(format('select scope from public.role_scopes() where role = %L except select scope from public.role_scopes() where role = %L', x.role, x.before),
+              x.more, 'a ' || x.role || ' may do more')
+  from (values ('member', 'viewer', array['calls:write', 'contacts:write', 'templates:write']),
+               ('admin', 'member', array['audit:read', 'keys:read', 'keys:write', 'members:write', 'organization:write']),
+               ('owner', 'admin', array['organization:delete'])) x(role, before, more);
+select is_empty(format('select scope from public.role_scopes() where role = %L except select scope from public.role_scopes() where role = %L', x.less, x.more),
+                'a ' || x.less || ' may do nothing that the next one may not')
+  from (values ('viewer', 'member'), ('member', 'admin'), ('admin', 'owner')) x(less, more);
 select is_empty('select role, scope from public.role_scopes() group by 1, 2 having count(*) > 1', 'nothing stands there twice');
 
 -- ---- people -------------------------------------------------------------------

@@ -43,24 +43,34 @@ client_reach(const char *path)
 	return fd;
 }
 
-/* Sends a request; told: with the body's length. */
+/* Sends the head of a request whose body has that length ("": nobody knows). */
 static inline int
-client_ask(const char *path, const char *method, const char *uri, struct span body, bool told)
+client_begin(const char *path, const char *method, const char *uri, const char *length)
 {
 	static const unsigned char responder[8] = { 0, 1 };
 	struct text t = TEXT(4096);
-	char length[32];
 	int fd = client_reach(path);
-	size_t n;
 
 	client_record(fd, BEGIN, responder, sizeof(responder));
 	client_param(&t, "REQUEST_METHOD", method);
 	client_param(&t, "REQUEST_URI", uri);
-	snprintf(length, sizeof(length), "%zu", body.len);
-	client_param(&t, "CONTENT_LENGTH", told ? length : "");
+	client_param(&t, "CONTENT_LENGTH", length);
 	client_record(fd, PARAMS, t.data, t.len);
 	client_record(fd, PARAMS, NULL, 0);
 	text_clear(&t);
+	return fd;
+}
+
+/* Sends a request; told: with the body's length. */
+static inline int
+client_ask(const char *path, const char *method, const char *uri, struct span body, bool told)
+{
+	char length[32];
+	size_t n;
+	int fd;
+
+	snprintf(length, sizeof(length), "%zu", body.len);
+	fd = client_begin(path, method, uri, told ? length : "");
 	for (; body.len; body.data += n, body.len -= n) {
 		n = body.len < 30000 ? body.len : 30000;
 		client_record(fd, STDIN, body.data, n);
