@@ -286,18 +286,23 @@ a_wrong_item_that_is_apart_hurts_nobody_else(void **state)
 {
 	static const struct field each[] = { FIELD(many, BODY, T_ARRAY, MEMBERS(item),
 	    .apart = true, .min = 1, .doc = "m") };
-	struct fake *f = *state;
-	const char *s = check(f, each, COUNT(each),
+	struct fake f;
+	const char *s;
+
+	(void)state;
+	fake_open(&f);
+	s = check(&f, each, COUNT(each),
 	    "{\"many\":[{\"number\":\"+15550100001\"},{\"number\":\"1\",\"x\":2},7]}");
 
 	assert_non_null(s);
-	assert_int_equal(f->c.failure.err, ERR_NONE);
+	assert_int_equal(f.c.failure.err, ERR_NONE);
 	assert_non_null(strstr(s, "{\"number\":\"+15550100001\",\"priority\":5}"));
 	assert_non_null(strstr(s, "{\"errors\":[{\"field\":\"many.1."));
 	assert_non_null(strstr(s, "\"field\":\"many.1.x\",\"code\":\"unknown\""));
 	assert_non_null(strstr(s, "\"field\":\"many.2\",\"code\":\"object\""));
-	assert_null(check(f, each, COUNT(each), "{\"many\":[]}"));
-	assert_int_equal(f->c.failure.nfields, 1);
+	assert_null(check(&f, each, COUNT(each), "{\"many\":[]}"));
+	assert_int_equal(f.c.failure.nfields, 1);
+	fake_close(&f);
 }
 
 int
