@@ -101,6 +101,17 @@ voice_account_read(struct mem *m, const struct json *row, struct voice_account *
 	return ret->api_key ? 0 : -1;
 }
 
+/* 402 and 429 come from whoever knows the account, but also from what stands before him. */
+enum voice_key_state
+voice_checked(const struct fetch_answer *in)
+{
+	if (in->outcome != FETCH_ANSWERED)
+		return KEY_UNKNOWN;
+	if (in->status == 401 || in->status == 403)
+		return KEY_REFUSED;
+	return in->status >= 200 && in->status < 300 ? KEY_GOOD : KEY_UNKNOWN;
+}
+
 /* ---- refusals ------------------------------------------------------- */
 
 /* Words of an explanation that tell more than the status; text of a provider is never relied on for
