@@ -11,9 +11,10 @@ begin
         -- What is called admin_... is for operators.
         if f.proname like 'admin\_%' then
             execute format('grant execute on function %s to hookswitch_operator', f.signature);
-        elsif f.nspname = 'api' then
+        end if;
+        if f.nspname = 'api' and f.proname not like 'admin\_%' then
             execute format('grant execute on function %s to hookswitch_api, hookswitch_pump', f.signature);
-        else
+        elsif f.nspname = 'public' then
             execute format('grant execute on function %s to hookswitch_pump', f.signature);
         end if;
         -- Helpers that act for somebody are owned by the pump's role; partitions can only be made by the tables' owner.
@@ -62,7 +63,7 @@ grant execute on function public.organization_here(uuid), public.organization_vi
 
 -- Operators: what lists and views of theirs are made with.
 grant execute on function public.time_view(timestamptz), public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
-    public.cursor_read(text, text, text), public.refuse_field(text, text, text), public.operator_needed(), public.call_cancel(uuid),
+    public.cursor_read(text, text, text), public.refuse_field(text, text, text), public.operator_needed(),
     public.audit_view(public.audit_log), public.csv_field(text), public.providers_free(), public.work_redrive(text), public.work_cancel(text),
     public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_operator;
 grant execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text) to hookswitch_operator;
