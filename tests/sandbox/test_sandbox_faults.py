@@ -13,6 +13,14 @@ from sandbox_helpers import NUMBER, raw_post
 LIMIT = outcomes.LIMIT_REASON
 
 
+def until(condition):
+    """Wait for it."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen in 60 s"
+        time.sleep(0.01)
+
+
 def made(box):
     """How many telephones rang."""
     return box.dials()["dials"]
@@ -65,8 +73,7 @@ def test_reset_lets_hanging_requests_go(vapi, box):
     box.rule({"answer": "hang"})
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(vapi.start)
-        while box.dials()["attempts"] == 0:
-            time.sleep(0.01)
+        until(lambda: box.dials()["attempts"])
         box.reset()
         with pytest.raises(requests.ConnectionError):
             waiting.result(5)
@@ -142,6 +149,38 @@ def test_delay_before_and_after_accepting(vapi, box):
     assert made(box) == 2
 
 
+@pytest.mark.parametrize("provider", ["vapi", "synthflow"])
+@pytest.mark.parametrize("when, dials", [("before", 0), ("after", 1)])
+@pytest.mark.parametrize("let_go", ["release", "clear_rules", "reset"])
+def test_a_request_is_held_until_it_is_released(request, box, provider, when, dials, let_go):
+    api = request.getfixturevalue(provider)
+    box.rule({"hold": when, "status": 202, "accept": True}, provider=provider)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(api.start) for _ in range(2)]
+        until(lambda: box.held() == 2)
+        assert made(box) == 2 * dials and not any(a.done() for a in asked)
+        getattr(box, let_go)()
+        assert [a.result(20).status_code for a in asked] == [202, 202]
+    assert box.held() == 0
+    assert api.start().status_code == (202 if let_go == "release" else {"vapi": 201, "synthflow": 200}[provider])
+
+
+def test_lists_and_webhooks_are_held_too(vapi, box, receiver):
+    with box.holding("before", provider="vapi", operation="webhook", type="status-update:ringing"):
+        vapi.start()
+        until(box.held)
+        until(lambda: box.calls()[0]["finished"])
+        assert receiver.kinds() == ALL[:1]
+        with ThreadPoolExecutor(1) as pool, box.holding("before", operation="list"):
+            asked = pool.submit(vapi.ask, "GET", "/call")
+            until(lambda: box.held() == 2)
+            assert not asked.done()
+            box.release()
+            assert len(asked.result(20).json()) == 1
+    box.idle()
+    assert receiver.kinds() == ALL
+
+
 def test_rules_choose_by_number_count_and_chance(vapi, box):
     box.rule({"status": 500}, number=NUMBER, nth=2)
     box.rule({"status": 503}, number_regex="777$", times=1)
@@ -161,7 +200,8 @@ def test_rules_choose_by_number_count_and_chance(vapi, box):
     {"match": {"operation": "dance"}, "action": {"status": 1}}, {"match": {"foo": 1}},
     {"match": {"number_regex": "("}, "action": {"status": 500}},
     {"match": {"operation": "list"}, "action": {"outcome": "busy"}},
-    {"action": {"statuses": ["queued"]}}, {"action": {"delay": "x"}}])
+    {"action": {"statuses": ["queued"]}}, {"action": {"delay": "x"}},
+    {"action": {"hold": "ever"}}, {"match": {"operation": "webhook"}, "action": {"hold": "after"}}])
 def test_a_wrong_rule_is_refused(box, rule):
     r = requests.post(box.url + "/_sandbox/rules", json=rule, timeout=10)
     assert r.status_code == (201 if rule == [] else 400), r.text
