@@ -26,7 +26,7 @@ def trial(tmp_path_factory):
     if not os.environ.get("HOOKSWITCH_TEST_DATABASE_URL"):
         pytest.skip("no cluster for tests at hand (./dev test makes one)")
     with Provider() as provider, Trial(tmp_path_factory.mktemp("trial"), provider, build="HOOKSWITCH_CRASH_BUILD_DIR",
-                                       HOOKSWITCH_WORK_LEASE_SECONDS=1) as running:
+                                       HOOKSWITCH_WORK_LEASE_SECONDS=1, TRIAL_TIMEOUT_MS=500) as running:
         yield running
 
 

@@ -34,7 +34,7 @@ def cut_again_and_again(cluster, over, cuts):
 def test_runs_survive_a_database_that_stops_and_starts(tmp_path):
     over, cuts = threading.Event(), []
     with Cluster() as cluster, Provider() as provider, Trial(
-            tmp_path, provider, admin=cluster.url, HOOKSWITCH_WORK_LEASE_SECONDS=2) as trial:
+            tmp_path, provider, admin=cluster.url, HOOKSWITCH_WORK_LEASE_SECONDS=2, TRIAL_TIMEOUT_MS=500) as trial:
         runs = trial.start(RUNS)
         provider.trouble, provider.random = 0.02, random.Random(SEED)
 

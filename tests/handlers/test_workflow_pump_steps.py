@@ -138,6 +138,7 @@ def test_after_twenty_three_hours_a_step_looks_before_it_repeats(trial):
     trial.provider.abandon()
     trial.sql(BACK)
     trial.sql("update workflow_runs set due_at = now()")  # its lease
+    trial.work(trial.over, TRIAL_TIMEOUT_MS=500)
     trial.ends("done")
     assert trial.provider.looks["run-0", "charge"] == 1 and trial.provider.requests["run-0", "charge"] == 1
     trial.invariants(runs)
