@@ -50,13 +50,6 @@ def build_dir(name="HOOKSWITCH_BUILD_DIR"):
     return Path(os.environ.get(name) or TOP / ".dev" / "build")
 
 
-def free_port():
-    """A port of loopback that nobody has just now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def render(template, **values):
     """A configuration of nginx from its template."""
     words = [f"{name}={value}" for name, value in values.items()]
@@ -77,7 +70,7 @@ class Stack(Rows, Mails):
         self.first, self.sandbox_settings = tuple(start), dict(sandbox or {})
         self.run = self.folder / "run"
         self.run.mkdir(mode=0o700, exist_ok=True)
-        self.conf, self.port = self.folder / "hookswitch.conf", free_port()
+        self.conf, self.port = self.folder / "hookswitch.conf", process.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.keys = {kind: "key-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "resend")}
         self.secrets = {kind: "secret-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "internal", "jwt")}
@@ -155,7 +148,7 @@ class Stack(Rows, Mails):
             "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50,
             "RESEND_BASE_URL": self.sandbox.resend_url, "RESEND_API_KEY": self.keys["resend"],
             "MAIL_FROM": "Hookswitch <no-reply@example.com>",
-            "HOOKSWITCH_PASSWORD_COST": 4, **GENEROUS,
+            "HOOKSWITCH_PASSWORD_COST": 4, "HOOKSWITCH_REFRESH_GRACE_SECONDS": 60, **GENEROUS,
             **self.more_settings}
         self.conf.write_text("".join(f"{name}={value}\n" for name, value in values.items() if value is not None))
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS")
 FAULTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:")
 PATIENCE = 60
+KEPT_PORTS = []
 
 
 def wait_until(condition, deadline=PATIENCE, what=None):
@@ -38,6 +40,16 @@ def at_once(*calls):
     for t in threads:
         t.join()
     return results
+
+
+def free_port():
+    """A port of loopback that is kept for us until this process ends: bound, so that nobody else is given it, and not
+    listened at, so that a server of ours can."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    KEPT_PORTS.append(s)
+    return s.getsockname()[1]
 
 
 def environment(**more):
@@ -80,6 +92,11 @@ class Process:
         """Send it a signal."""
         self.popen.send_signal(number)
 
+    def tell(self, number):
+        """Send it a signal that it waits for, and wait until it has taken it."""
+        self.signal(number)
+        wait_until(lambda: not pending(self.pid, number), what=f"{self.name} taking its signal")
+
     def kill(self):
         """kill -9, its children too, and wait until they are gone."""
         self.killed = True
@@ -113,8 +130,8 @@ class Process:
 class Served(Process):
     """A FastCGI program of ours on its socket, with or without a keeper that starts it again."""
 
-    def __init__(self, name, program, socket, log, env, keeper=False):
-        self.program, self.socket, self.keeper = Path(program).resolve(), Path(socket), keeper
+    def __init__(self, name, program, path, log, env, keeper=False):
+        self.program, self.socket, self.keeper = Path(program).resolve(), Path(path), keeper
         self.socket.unlink(missing_ok=True)
         watch = ["/usr/bin/multiwatch", "-f", "1", "-r", "10000", "-t", "1000", "-s", "TERM", "--"] if keeper else []
         super().__init__(name, ["/usr/bin/spawn-fcgi", "-n", "-M", "0600", "-s", self.socket, "--", *watch, program],
@@ -169,11 +186,21 @@ def program_of(pid):
 
 def blocks(pid, number):
     """Whether a process's main thread has that signal blocked."""
+    return in_mask(pid, "SigBlk", number)
+
+
+def pending(pid, number):
+    """Whether that signal waits for the process to take it."""
+    return in_mask(pid, "ShdPnd", number)
+
+
+def in_mask(pid, mask, number):
+    """Whether the signal is in that mask of a process; not if there is no such process."""
     try:
-        mask = Path(f"/proc/{pid}/status").read_text().partition("SigBlk:")[2].split()[0]
-    except (FileNotFoundError, IndexError):
+        words = Path(f"/proc/{pid}/status").read_text().partition(f"{mask}:")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return bool(int(mask, 16) >> (number - 1) & 1)
+    return bool(words) and bool(int(words[0], 16) >> (number - 1) & 1)
 
 
 def running(pid):

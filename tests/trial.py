@@ -97,8 +97,7 @@ class Trial(Rows):
         self.workers += 1
         run = self.folder / f"run-{self.workers % 64}"
         run.mkdir(exist_ok=True)
-        values = {"DATABASE_URL": self.url_of("hookswitch_app"), "HOOKSWITCH_RUN_DIR": run, "HOOKSWITCH_PUMP_QUIET_MS": 30,
-                  "HOOKSWITCH_WORK_LEASE_SECONDS": 2, **self.settings, **more}
+        values = {"DATABASE_URL": self.url_of("hookswitch_app"), "HOOKSWITCH_RUN_DIR": run, "HOOKSWITCH_PUMP_QUIET_MS": 30, **self.settings, **more}
         return process.environment(**values)
 
     def pump(self, wait=None, expect=0, **env):
@@ -177,8 +176,8 @@ class Trial(Rows):
         self.forget_rows()
         self.sql("delete from trial_marks")
         self.provider.rules.clear()
-        self.provider.trouble, self.provider.hold = 0.0, None
-        self.provider.held.clear()
+        self.provider.trouble = 0.0
+        self.provider.abandon()
         for seen in (self.provider.effects, self.provider.requests, self.provider.looks, self.provider.keys,
                      self.provider.secrets, self.provider.unsure):
             seen.clear()

@@ -26,9 +26,7 @@ class Provider:
         self.random, self.trouble = random.Random(1), 0.0
         self.doubles, self.unlooked = [], []
         self.unsure = set()
-        self.hold = None
-        self.held = threading.Event()
-        self.at_once = self.most_at_once = 0
+        self.holds, self.held = {}, collections.Counter()
         self.loop = self.server = self.thread = None
 
     # ---- what tests say ------------------------------------------------------
@@ -37,6 +35,21 @@ class Provider:
         """The next so many requests of that step meet this fault (None: only the delay)."""
         self.rules.append({"fault": fault, "step": step, "times": times, "method": method, "delay": delay,
                            "run": run})
+
+    def hold(self, *what):
+        """Requests such as ("POST", "charge") wait from now on, before anything else is done; held counts them."""
+        self.held.clear()
+        self.holds = {each: threading.Event() for each in what}
+
+    def release(self):
+        """Those that wait are answered, later ones do not wait."""
+        for gate in self.holds.values():
+            gate.set()
+        self.holds = {}
+
+    def abandon(self):
+        """Those that wait are never answered nor done, later ones do not wait."""
+        self.holds = {}
 
     @property
     def url(self):
@@ -75,12 +88,7 @@ class Provider:
                 method, path, _ = head.split(" ", 2)
                 headers = {n.lower(): v.strip() for n, _, v in (x.partition(":") for x in head.split("\r\n")[1:])}
                 await reader.readexactly(int(headers.get("content-length") or 0))
-                self.at_once += 1
-                self.most_at_once = max(self.most_at_once, self.at_once)
-                try:
-                    answer = await self._answer(method, path, headers)
-                finally:
-                    self.at_once -= 1
+                answer = await self._answer(method, path, headers)
                 if answer is None:
                     break
                 status, body = answer
@@ -112,9 +120,11 @@ class Provider:
         return self._plain(run, step, fault)
 
     async def _fault(self, method, step, run):
-        if self.hold == (method, step):
-            self.held.set()
-            await asyncio.sleep(3600)
+        gate = self.holds.get((method, step))
+        if gate:
+            self.held[method, step] += 1
+            while not gate.is_set():
+                await asyncio.sleep(0.01)
         for rule in self.rules:
             if rule["times"] > 0 and rule["method"] == method and rule["step"] in (None, step) \
                     and rule["run"] in (None, run):

@@ -155,7 +155,7 @@ def test_an_outcome_that_is_never_settled_fails_and_is_not_dialled_again(stack):
 
 
 def test_a_call_that_shows_up_late_in_the_list_is_not_dialled_twice(stack):
-    stack.provider("vapi", absence_after_seconds=3, absence_gap_seconds=0.2)
+    stack.provider("vapi", absence_after_seconds=5, absence_gap_seconds=0.2)
     template = stack.template(("vapi",))
     stack.sandbox.settings(list_lag=1.5, webhooks=False)
     stack.sandbox.rule({"answer": "hang", "accept": True}, provider="vapi", operation="create", times=1)

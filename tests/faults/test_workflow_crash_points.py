@@ -26,7 +26,7 @@ def trial(tmp_path_factory):
     if not os.environ.get("HOOKSWITCH_TEST_DATABASE_URL"):
         pytest.skip("no cluster for tests at hand (./dev test makes one)")
     with Provider() as provider, Trial(tmp_path_factory.mktemp("trial"), provider, build="HOOKSWITCH_CRASH_BUILD_DIR",
-                                       HOOKSWITCH_WORK_LEASE_SECONDS=1) as running:
+                                       HOOKSWITCH_WORK_LEASE_SECONDS=1, TRIAL_TIMEOUT_MS=500) as running:
         yield running
 
 
@@ -61,6 +61,7 @@ def test_a_death_at_each_point_loses_no_run_and_doubles_no_effect(trial):
         if left and sum((trial.states() or {}).get(s, 0) for s in ("ready", "working")) < 10:
             runs.extend(trial.start(10, prefix=f"more-{len(runs)}", turn={"sleep_seconds": 0.05}))
             trial.provider.rule("lost_after", "ship", times=2)
+            trial.provider.rule(None, "right", delay=0.4)
         return not left and trial.over(len(runs))
 
     trial.work(over, n=0)
@@ -105,13 +106,13 @@ def test_a_death_inside_a_step_while_the_provider_thinks(trial, name, method):
     trial.reset()
     if method == "GET":
         trial.provider.rule("after_500" if name in ("charge", "left") else "lost_after", name)
-    trial.provider.hold = (method, name)
+    trial.provider.hold((method, name))
     runs = trial.start(1)
     pump = trial.begin()
-    wait_until(trial.provider.held.is_set, what=f"{method} {name}")
+    wait_until(lambda: trial.provider.held[method, name], what=f"{method} {name}")
     trial.pumps.remove(pump)
     pump.kill()
-    trial.provider.hold = None
+    trial.provider.abandon()
     trial.work(lambda: trial.over(1))
     assert trial.states() == {"done": 1}
     trial.invariants(runs)
@@ -147,14 +148,14 @@ def test_a_dead_engines_runs_are_taken_over_within_thirty_seconds(trial):
     assert int(lease) <= 15
     lease = int(lease) if FULL else 3
     trial.reset()
-    trial.provider.hold = ("POST", "charge")
+    trial.provider.hold(("POST", "charge"))
     runs = trial.start(3)
     pump = trial.begin(HOOKSWITCH_WORK_LEASE_SECONDS=lease)
-    wait_until(trial.provider.held.is_set, what="the request")
+    wait_until(lambda: trial.provider.held["POST", "charge"], what="the request")
     trial.pumps.remove(pump)
     pump.kill()
     died = time.monotonic()
-    trial.provider.hold = None
+    trial.provider.abandon()
     trial.work(lambda: trial.over(3), HOOKSWITCH_WORK_LEASE_SECONDS=lease)
-    assert time.monotonic() - died < 2 * lease
+    assert time.monotonic() - died < 30
     trial.invariants(runs)

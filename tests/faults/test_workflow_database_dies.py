@@ -14,7 +14,7 @@ from own_cluster import Cluster
 FULL = os.environ.get("HOOKSWITCH_TEST_FULL") == "1"
 # The full form goes on as long as there is work; the short one cuts three times.  Three pumps: the stand-in lives in this
 # process, and select() takes no descriptor above 1,023.
-RUNS, PUMPS, PAUSE, CUTS, DEADLINE = (20_000, 3, (5, 40), 1000, 1800) if FULL else (300, 3, (0.5, 1.5), 3, 90)
+RUNS, PUMPS, PAUSE, CUTS, DEADLINE = (20_000, 3, (5, 40), 1000, 1800) if FULL else (300, 3, (0.5, 1.5), 3, 300)
 SEED = 20261120
 
 
@@ -33,7 +33,8 @@ def cut_again_and_again(cluster, over, cuts):
 
 def test_runs_survive_a_database_that_stops_and_starts(tmp_path):
     over, cuts = threading.Event(), []
-    with Cluster() as cluster, Provider() as provider, Trial(tmp_path, provider, admin=cluster.url) as trial:
+    with Cluster() as cluster, Provider() as provider, Trial(
+            tmp_path, provider, admin=cluster.url, HOOKSWITCH_WORK_LEASE_SECONDS=2, TRIAL_TIMEOUT_MS=500) as trial:
         runs = trial.start(RUNS)
         provider.trouble, provider.random = 0.02, random.Random(SEED)
 

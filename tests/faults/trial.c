@@ -11,6 +11,7 @@
 #include "work/run.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const keep_id[] = { "id", NULL };
@@ -117,28 +118,29 @@ read_look(struct mem *m, const struct step_in *in, const struct fetch_answer *a,
 
 /* ---- the table --------------------------------------------------------------- */
 
-/* Short, so that a test need not wait: a request may take half a second, and its repetition comes
- * soon.
+/* Short, so that a test need not wait: a repetition comes soon.  How long an answer may take is
+ * TRIAL_TIMEOUT_MS: long where nobody dies, for a slow machine; short where the next one waits for
+ * it.
  */
 #define QUICK                                                                                      \
 	{                                                                                          \
-		.first_ms = 20, .factor = 2, .max_ms = 200, .attempts = 40, .timeout_ms = 500      \
+		.first_ms = 20, .factor = 2, .max_ms = 200, .attempts = 40                         \
 	}
 
-static const struct step refund = { .name = "refund",
+static struct step refund = { .name = "refund",
 	.ask = ask_keyed,
 	.read = read_answer,
 	.takes_key = true,
 	.retry = QUICK };
 static const struct step unnote = { .name = "unnote", .apply = "trial_unnote", .retry = QUICK };
-static const struct step recall = { .name = "recall",
+static struct step recall = { .name = "recall",
 	.ask = ask_plain,
 	.read = read_answer,
 	.look_ask = look_plain,
 	.look_read = read_look,
 	.retry = QUICK };
 
-static const struct step trial_steps[] = {
+static struct step trial_steps[] = {
 	{ .name = "note", .apply = "trial_note", .keep = keep_id, .retry = QUICK, .undo = &unnote },
 	{ .name = "charge",
 	    .prepare = "trial_prepare",
@@ -198,7 +200,7 @@ static const struct workflow bare = { .name = "bare",
 	.doc = "Three steps in SQL." };
 
 /* Nobody can say afterwards whether it was done. */
-static const struct step blind_steps[] = {
+static struct step blind_steps[] = {
 	{ .name = "shout", .ask = ask_plain, .read = read_answer, .retry = QUICK },
 	{ .name = "whisper", .ask = ask_keyed, .takes_key = true, .retry = QUICK },
 };
@@ -226,6 +228,18 @@ static const struct workflow *const workflows[] = { &trial, &bare, &blind, &benc
 
 /* ---- the program --------------------------------------------------------------- */
 
+static void
+set_timeouts(int ms)
+{
+	size_t i;
+
+	refund.retry.timeout_ms = recall.retry.timeout_ms = ms;
+	for (i = 0; i < COUNT(trial_steps); i++)
+		trial_steps[i].retry.timeout_ms = ms;
+	for (i = 0; i < COUNT(blind_steps); i++)
+		blind_steps[i].retry.timeout_ms = ms;
+}
+
 static bool
 run_once(int argc, char *argv[], int *ret)
 {
@@ -237,6 +251,9 @@ static const int needs[] = { SET_DATABASE_URL, -1 };
 int
 main(int argc, char *argv[])
 {
+	const char *ms = getenv("TRIAL_TIMEOUT_MS");
+
+	set_timeouts(ms ? (int)strtol(ms, NULL, 10) : 20000);
 	return server_main(argc, argv,
 	    &(const struct server){ "trial", NULL, 0, .db_role = "hookswitch_pump", .needs = needs,
 		.option = run_once });

@@ -12,7 +12,8 @@ from stack_client import problem
 @pytest.fixture(scope="module")
 def stack_of_file(tmp_path_factory):
     """Programs of four threads, with a connection for each."""
-    with Stack(tmp_path_factory.mktemp("stack"), settings={"HOOKSWITCH_THREADS": "4", "HOOKSWITCH_DB_CONNECTIONS": "8"}) as running:
+    with Stack(tmp_path_factory.mktemp("stack"), settings={
+            "HOOKSWITCH_THREADS": "4", "HOOKSWITCH_DB_CONNECTIONS": "8", "HOOKSWITCH_DB_TIMEOUT_MS": "120000"}) as running:
         yield running
 
 

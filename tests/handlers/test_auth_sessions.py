@@ -79,7 +79,7 @@ def test_a_second_refresh_waits_for_the_first_and_is_told_its_successor(stack, a
 def test_a_spent_token_that_comes_back_later_ends_the_session(stack, ann):
     thief = Person(stack, ANN, ann.session)
     ann.refresh()
-    stack.sql("update hookswitch_auth.refresh_tokens set used_at = used_at - interval '11 seconds'")
+    stack.sql("update hookswitch_auth.refresh_tokens set used_at = used_at - interval '61 seconds'")
     other = ann.sign_in_again()
     assert thief.refresh(expect=401)["code"] == "refresh_token_reused"
     assert not works(ann) and works(other), "this session ends, and no other"
@@ -90,7 +90,7 @@ def test_a_spent_token_that_comes_back_later_ends_the_session(stack, ann):
 def test_reuse_at_the_same_time_as_a_refresh_leaves_nobody_in(stack, ann):
     thief = Person(stack, ANN, ann.session)
     ann.refresh()
-    stack.sql("update hookswitch_auth.refresh_tokens set used_at = used_at - interval '11 seconds'")
+    stack.sql("update hookswitch_auth.refresh_tokens set used_at = used_at - interval '61 seconds'")
     mine, theirs = ann.session["refresh_token"], thief.session["refresh_token"]
     answers = at_once(*[lambda t=t: stack.anybody().ask("POST", f"{AUTH}/refresh", {"refresh_token": t})
                         for t in (mine, theirs) * 4])

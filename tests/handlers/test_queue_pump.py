@@ -93,11 +93,9 @@ def test_starts_per_second_are_kept(stack):
     stack.template()
     stack.schedule(16)
     stack.drain()
-    times = sorted(dial["at"] for dial in stack.sandbox.dials()["order"])
-    # Counted where they are claimed; a telephone rings a moment later, so that two seconds may share one more batch.
-    assert max(sum(1 for t in times if begin <= t < begin + 0.5) for begin in times) <= 10
-    assert times[-1] - times[0] > 1.5
+    # Counted where they are claimed: when a telephone rings after that is the network's and the provider's affair.
     claims = [row[0].timestamp() for row in stack.sql("select created_at from call_assignments order by 1")]
+    assert len(claims) == 16 and claims[-1] - claims[0] > 2.8
     assert max(sum(1 for t in claims if begin <= t < begin + 0.95) for begin in claims) <= 5
 
 
@@ -135,7 +133,7 @@ def test_outside_its_calling_hours_an_organization_waits(stack, alice):
 
 
 def test_a_scheduled_call_never_rings_before_its_second(stack, alice):
-    stack.provider("vapi")
+    stack.provider("vapi", max_concurrent_calls=1)
     template = stack.template()
     begin = datetime.now(timezone.utc).replace(microsecond=0)
     at = {}
@@ -156,9 +154,10 @@ def test_a_scheduled_call_never_rings_before_its_second(stack, alice):
 def test_a_call_whose_time_is_over_expires_and_never_rings(stack, alice):
     stack.provider("vapi", is_active=True, max_concurrent_calls=0)
     stack.template()
-    call, = stack.schedule(1, alice, expires_at=(datetime.now(timezone.utc) + timedelta(seconds=1)).isoformat())
+    call, = stack.schedule(1, alice, expires_at=(datetime.now(timezone.utc) + timedelta(hours=1)).isoformat())
     assert stack.pump()["waiting"] == {"provider_capacity": 1}
-    wait_until(lambda: stack.pump()["expired"] == 1, what="the end of the call's time")
+    stack.sql("update call_queue set due_at = now() - interval '2 seconds', expires_at = now() - interval '1 second'")
+    assert stack.pump()["expired"] == 1
     assert stack.call(call).status == "expired"
     assert stack.value("select type from events where subject_id = %s", call) == "call.expired"
 

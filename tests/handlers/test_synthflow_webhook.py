@@ -150,11 +150,11 @@ def test_many_made_up_states_do_not_fill_the_house(stack, hooks, alice):
 def test_an_event_before_the_answer_to_the_post_is_applied_when_the_call_appears(stack, hooks, alice):
     stack.provider("synthflow", silence_seconds=3600)
     stack.template()
-    stack.sandbox.rule({"delay_after": 2}, provider="synthflow", operation="create")
     call, = stack.schedule(1, alice)
     with stack.pumping():
-        wait_until(lambda: any(w["status"] == 200 for w in stack.sandbox.webhooks()), what="the early webhook")
-        assert hooks.states() == ["waiting"] and stack.call(call).status != "completed"
+        with stack.sandbox.holding("after", provider="synthflow"):
+            wait_until(lambda: any(w["status"] == 200 for w in stack.sandbox.webhooks()), what="the early webhook")
+            assert hooks.states() == ["waiting"] and stack.call(call).status != "completed"
         wait_until(lambda: stack.call(call).finished_at, what="the end of the call")
     assert hooks.states() == ["applied"] and stack.call(call).status == "completed"
     stack.invariants()

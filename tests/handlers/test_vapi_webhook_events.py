@@ -68,12 +68,12 @@ def test_an_event_for_a_call_that_comes_later_is_not_applied_for_a_stranger(stac
     bobs = secret_of(stack, bob.organization, "bobs secret")
     stack.sandbox.clear_rules()
     stack.sandbox.rule({"lose": True}, provider="vapi", operation="webhook")
-    stack.sandbox.rule({"delay_after": 2, "stuck": True}, provider="vapi", operation="create")
     call, = stack.schedule(1, alice)
     with stack.pumping():
-        seen = wait_until(lambda: stack.sandbox.calls()[1:], what="the call at the provider")[0]
-        hooks.vapi(bob.organization, vapi_event("end-of-call-report", seen["id"]), bobs)
-        assert hooks.states("organization_id = %s", bob.organization) == ["waiting"]
+        with stack.sandbox.holding("after", {"stuck": True}, provider="vapi"):
+            wait_until(stack.sandbox.held, what="the call at the provider")
+            hooks.vapi(bob.organization, vapi_event("end-of-call-report", stack.sandbox.calls()[1]["id"]), bobs)
+            assert hooks.states("organization_id = %s", bob.organization) == ["waiting"]
         wait_until(lambda: stack.attempts(call)[0].state == "accepted", what="the answer to the POST")
     assert hooks.states("organization_id = %s", bob.organization) == ["foreign_call"]
     assert stack.call(call).status == "in-progress"
@@ -157,14 +157,15 @@ def test_an_event_of_a_call_that_we_do_not_know_yet_waits_for_it(stack, hooks, a
     stack.provider("vapi", silence_seconds=3600, report_grace_seconds=3600)
     stack.template()
     stack.sandbox.rule({"lose": True}, provider="vapi", operation="webhook")
-    stack.sandbox.rule({"delay_after": 2}, provider="vapi", operation="create")
     call, = stack.schedule(1, alice)
     with stack.pumping():
-        seen = wait_until(stack.sandbox.calls, what="the call at the provider")[0]
-        # Neither our mark nor a token: only the provider's id, which we have not been told yet.
-        hooks.vapi(alice.organization, vapi_event("status-update.in-progress", seen["id"]))
-        hooks.vapi(alice.organization, vapi_event("end-of-call-report", seen["id"]))
-        assert hooks.states() == ["waiting", "waiting"]
+        with stack.sandbox.holding("after", provider="vapi"):
+            wait_until(stack.sandbox.held, what="the call at the provider")
+            seen, = stack.sandbox.calls()
+            # Neither our mark nor a token: only the provider's id, which we have not been told yet.
+            hooks.vapi(alice.organization, vapi_event("status-update.in-progress", seen["id"]))
+            hooks.vapi(alice.organization, vapi_event("end-of-call-report", seen["id"]))
+            assert hooks.states() == ["waiting", "waiting"]
         wait_until(lambda: stack.call(call).finished_at, what="the end of the call")
     assert set(hooks.states()) <= {"applied", "ignored"}
     assert stack.call(call).status == "completed" and stack.count("call_transcripts") == 1

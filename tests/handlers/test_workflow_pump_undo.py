@@ -27,14 +27,16 @@ def test_a_run_that_fails_for_good_undoes_what_it_did_in_reverse(trial):
 def test_a_run_that_is_canceled_finishes_its_step_and_undoes_the_rest(trial, when):
     turn = {"sleeping": {"sleep_seconds": 3600}, "waiting": {"wait": "go"}, "at the provider": None}[when]
     trial.start(turn=turn)
-    if when == "at the provider":
-        trial.provider.rule(None, "ship", delay=0.4)
+    trial.provider.hold(("POST", "ship"))
+    if when != "at the provider":
+        trial.provider.release()
     pump = trial.begin()
     if when == "at the provider":
-        wait_until(lambda: trial.provider.requests["run-0", "charge"] and step(trial.run(), "ship"), what="the request")
+        wait_until(lambda: trial.provider.held["POST", "ship"], what="the request")
     else:
         wait_until(lambda: trial.run()["step"] == "close" and trial.run()["state"] != "working", what="the wait")
     assert trial.value("select work_cancel('run-0')") and not trial.value("select work_cancel('run-0')")
+    trial.provider.release()
     wait_until(lambda: trial.run()["state"] == "canceled", what="the end")
     assert trial.end(pump) == 0
     run = trial.run()
@@ -47,9 +49,12 @@ def test_a_step_of_unknown_outcome_is_settled_before_it_is_undone(trial):
     trial.start()
     trial.provider.rule("lost_after", "ship")
     trial.provider.rule("lost_before", "ship", times=3, method="GET")
+    trial.provider.hold(("GET", "ship"))
     pump = trial.begin()
-    wait_until(lambda: (step(trial.run(), "ship") or {}).get("state") == "unknown", what="an unknown outcome")
+    wait_until(lambda: trial.provider.held["GET", "ship"], what="a look")
+    assert step(trial.run(), "ship")["state"] == "unknown"
     assert trial.value("select work_cancel('run-0')")
+    trial.provider.release()
     wait_until(lambda: trial.run()["state"] == "canceled", what="the end")
     assert trial.end(pump) == 0
     assert trial.provider.effects["run-0", "ship"] == 1 and trial.provider.effects["run-0", "recall"] == 1

@@ -301,7 +301,7 @@ one_that_nobody_waits_for_is_given_up(void **state)
 	fetch_wait(world.f, 20, NULL, 0, NULL);
 	fetch_free(world.f);
 	world.f = NULL;
-	assert_true(clock_steady_ms() - began < 5000);
+	assert_true(clock_steady_ms() - began < 50000);
 }
 
 static void

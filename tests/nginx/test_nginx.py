@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from stack_process import children, end_all
+from stack_process import PATIENCE, children, end_all, free_port
 
 TOP = Path(__file__).resolve().parents[2]
 RENDER = TOP / "nginx" / "render"
@@ -28,18 +28,12 @@ printf '{"program":"%s","uri":"%s","id":"%s","header_id":"%s","underscore":"%s",
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def render(template, **values):
     pairs = [f"{name}={value}" for name, value in values.items()]
     return subprocess.run([RENDER, template, *pairs], check=True, capture_output=True, text=True).stdout
 
 
-def wait(condition, what, seconds=15):
+def wait(condition, what, seconds=PATIENCE):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"{what} did not happen in {seconds} s"
@@ -95,7 +89,7 @@ class Nginx:
         end_all(workers)
 
     def ask(self, method, path, **more):
-        return requests.request(method, self.url + path, timeout=20, **more)
+        return requests.request(method, self.url + path, timeout=60, **more)
 
     def logged(self, words):
         """Wait until the words stand in the access log: nginx writes it after its answer."""
@@ -104,7 +98,7 @@ class Nginx:
     def raw(self, data):
         with socket.create_connection(("127.0.0.1", self.port), 10) as s:
             s.sendall(data)
-            s.settimeout(10)
+            s.settimeout(60)
             answer = b""
             while chunk := s.recv(65536):
                 answer += chunk
@@ -233,10 +227,12 @@ def test_the_api_is_rate_limited_and_webhooks_never_are(tmp_path):
     server = Nginx(tmp_path, API_RATE=1, API_BURST=2).start()
     try:
         with ThreadPoolExecutor(8) as pool:
+            began = time.monotonic()
             api = list(pool.map(lambda _: server.ask("GET", "/api/v1/calls"), range(20)))
+            took = time.monotonic() - began
             hooks = list(pool.map(lambda _: server.ask("POST", "/api/webhooks/vapi/7"), range(20)))
         refused = [a for a in api if a.status_code == 429]
-        assert len(refused) >= 15
+        assert len(refused) >= 20 - 3 - took, "the first one, two more at once, and one a second"
         assert problem(refused[0], 429, "rate_limited")
         assert refused[0].headers["Retry-After"] == "1"
         assert {h.status_code for h in hooks} == {502}, "nothing listens there, and nobody was turned away"

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import time
+from contextlib import contextmanager
 
 import requests
 
@@ -47,6 +48,23 @@ class Sandbox:
     def clear_rules(self):
         """Drop all rules."""
         return self._ask("DELETE", "rules")
+
+    @contextmanager
+    def holding(self, when, action=None, **match):
+        """While this lasts, requests are held before or after they are accepted; action: what else is done."""
+        self.rule({**(action or {}), "hold": when}, **match)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def held(self):
+        """How many requests and webhooks are held now."""
+        return self.health()["held"]
+
+    def release(self):
+        """Let go what is held, and hold nothing more."""
+        return self._ask("POST", "release")
 
     def dials(self):
         """How often a telephone rang, by assignment id and by number."""

@@ -24,9 +24,9 @@ class Control:
         return [web.get(at + "health", self.health), web.post(at + "reset", self.reset),
                 web.get(at + "settings", self.settings), web.post(at + "settings", self.set),
                 web.get(at + "rules", self.rules), web.post(at + "rules", self.add),
-                web.delete(at + "rules", self.clear), web.get(at + "dials", self.dials),
-                web.get(at + "calls", self.calls), web.get(at + "mails", self.mails),
-                web.get(at + "webhooks", self.webhooks),
+                web.delete(at + "rules", self.clear), web.post(at + "release", self.release),
+                web.get(at + "dials", self.dials), web.get(at + "calls", self.calls),
+                web.get(at + "mails", self.mails), web.get(at + "webhooks", self.webhooks),
                 web.post(at + "webhooks/resend", self.resend), web.post(at + "idle", self.idle)]
 
     async def health(self, request):
@@ -34,7 +34,7 @@ class Control:
         return json_response(200, {
             "status": "ok", "seconds": round(time.time() - self.began, 3),
             "calls": len(self.state.calls), "live": self.state.counters.live,
-            "unfinished": self.state.unfinished, "webhooks_pending": self.sender.pending,
+            "unfinished": self.state.unfinished, "held": self.state.held, "webhooks_pending": self.sender.pending,
             "mails": len(self.state.mails), **self.state.ports})
 
     async def reset(self, request):
@@ -75,9 +75,15 @@ class Control:
         return json_response(201, [r.view() for r in made])
 
     async def clear(self, request):
-        """Drop all rules."""
+        """Drop all rules; what they hold is let go."""
+        self.state.release()
         self.state.rules.all.clear()
         return json_response(200, [])
+
+    async def release(self, request):
+        """Let go what rules hold, and hold nothing more."""
+        self.state.release()
+        return json_response(200, [r.view() for r in self.state.rules.all])
 
     async def dials(self, request):
         """How often a telephone rang."""

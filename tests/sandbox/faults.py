@@ -37,6 +37,8 @@ async def perform(api, request, what, work):
     delay = act.get("delay", state.settings["answer_delay"])
     if delay:
         await asyncio.sleep(delay)
+    if act.get("hold") == "before":
+        await state.hold()
     faulty = "answer" in act or "status" in act
     if faulty and not act.get("accept", act.get("status", 200) < 300):
         return await _broken(api, request, act, _invented(what))
@@ -46,6 +48,8 @@ async def perform(api, request, what, work):
             await api.sender.drain(call, act["early"] == "first")
     if act.get("delay_after"):
         await asyncio.sleep(act["delay_after"])
+    if act.get("hold") == "after":
+        await state.hold()
     if faulty and reply.status < 300:
         return await _broken(api, request, act, reply)
     return json_response(reply.status, reply.body, reply.headers)

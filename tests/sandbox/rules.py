@@ -20,13 +20,14 @@ ANSWERS = {"hang", "reset", "cut", "cut-complete", "huge", "html", "array", "num
 LIMITS = {"blocked", "blocked-ended", "ended", "400", "429"}
 CALL_KEYS = {"concurrency", "outcome", "end_reason", "end_status", "end_call_reason", "statuses",
              "durations", "talk_seconds", "stuck", "list_lag", "get_lag", "early", "extra"}
-ANSWER_KEYS = {"status", "body", "headers", "answer", "accept", "size", "delay", "delay_after"}
+ANSWER_KEYS = {"status", "body", "headers", "answer", "accept", "size", "delay", "delay_after",
+               "hold"}
 MAIL_KEYS = {"status", "body", "answer", "accept", "delay"}
-WEBHOOK_KEYS = {"lose", "copies", "order", "delay", "only", "sign", "corrupt"}
+WEBHOOK_KEYS = {"lose", "copies", "order", "delay", "only", "sign", "corrupt", "hold"}
 ONE_OF = {"answer": ANSWERS, "concurrency": LIMITS, "outcome": set(outcomes.OUTCOMES),
           "only": {"report", "status"}, "sign": {"none", "wrong"},
           "corrupt": {"cut", "html", "empty", "array"}, "order": {"reverse", "shuffle"},
-          "early": {"first", "all"}}
+          "early": {"first", "all"}, "hold": {"before", "after"}}
 
 
 class Invalid(Exception):
@@ -63,6 +64,8 @@ def _check_action(provider, operation, act):
         if key in ONE_OF and value not in ONE_OF[key]:
             raise Invalid(f"action.{key} must be one of {sorted(ONE_OF[key])}")
     _check_values(act)
+    if operation == "webhook" and act.get("hold") == "after":
+        raise Invalid("a webhook is held before it is sent")
     if operation not in ("create", "webhook") and CALL_KEYS & set(act):
         raise Invalid(f"{sorted(CALL_KEYS & set(act))} belong to operation create")
 
@@ -117,6 +120,10 @@ class Rule:
             return False
         self.fired += 1
         return True
+
+    def release(self):
+        """Hold nothing any more; whatever else it does, it goes on doing."""
+        self.action = {k: v for k, v in self.action.items() if k != "hold"}
 
     def view(self):
         """The rule as given, with its counts."""

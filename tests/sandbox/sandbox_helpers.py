@@ -10,6 +10,17 @@ import requests
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NUMBER = "+15557001234"
+# What Vapi tells of a call that goes well.
+ALL = ["status-update:queued", "status-update:ringing", "status-update:in-progress",
+       "status-update:ended", "end-of-call-report"]
+
+
+def until(condition):
+    """Wait for it."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen in 60 s"
+        time.sleep(0.01)
 
 
 def fixture(name):

@@ -9,6 +9,7 @@ from rules import LIMITS, Invalid, Rules, number_action
 
 DURATIONS = {"queued": 0.05, "ringing": 0.1, "in_progress": 0.1, "forwarding": 0.05,
              "report": 0.05}
+HOLD_SECONDS = 120
 
 # Every setting with its first value. Times are seconds.
 SETTINGS = {
@@ -160,14 +161,17 @@ class State:
 
     def __init__(self, settings):
         self.first_settings = merge_settings(SETTINGS, settings)
-        self.released = asyncio.Event()
+        self.released = self.let_go = asyncio.Event()
+        self.held = 0
         self.ports = {}
         self.clear()
 
     def clear(self):
-        """Forget calls, counters and rules; settings are as at the start. Hangs are let go."""
+        """Forget calls, counters and rules; settings are as at the start. Who waits is let go."""
         self.released.set()
         self.released = asyncio.Event()
+        self.let_go.set()
+        self.let_go = asyncio.Event()
         self.settings = dict(self.first_settings)
         self.rules = Rules()
         self.counters = Counters()
@@ -183,6 +187,23 @@ class State:
         """What the rules, and then the number itself, ask for."""
         act = self.rules.action(provider, operation, number, kinds)
         return {**self.number_action(number, operation), **act}
+
+    async def hold(self):
+        """Wait until somebody lets go; not for ever, since he may have died."""
+        self.held += 1
+        try:
+            await asyncio.wait_for(self.let_go.wait(), HOLD_SECONDS)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            self.held -= 1
+
+    def release(self):
+        """Let go what is held; no rule holds anything from here on."""
+        for rule in self.rules.all:
+            rule.release()
+        self.let_go.set()
+        self.let_go = asyncio.Event()
 
     def number_action(self, number, operation):
         """What the number itself asks for."""

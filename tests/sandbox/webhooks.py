@@ -118,6 +118,8 @@ class Sender:
                 await previous.wait()
             if act.get("delay"):
                 await asyncio.sleep(act["delay"])
+            if act.get("hold"):
+                await self.state.hold()
             plan, status = await self.attempt(event, act, 1)
         finally:
             done.set()

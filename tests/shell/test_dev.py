@@ -60,8 +60,9 @@ def test_a_process_that_only_has_the_number_is_left_alone(state):
 
 
 def test_a_process_that_does_not_listen_is_ended_with_its_children(state):
-    script = "trap '' TERM; (trap '' TERM; sleep 300) & sleep 300; sleep 300"
-    pid = int(bash(f'spawn deaf bash -c "{script}"; sleep 0.3; alive deaf', **state))
+    there = state["state"] / "deaf.there"
+    script = f"trap '' TERM; (trap '' TERM; sleep 300) & >{there}; sleep 300; sleep 300"
+    pid = int(bash(f'spawn deaf bash -c "{script}"; wait_for 60 deaf test -e {there}; alive deaf', **state))
     begin = time.monotonic()
     bash("finish deaf", **state)
     assert time.monotonic() - begin > 5, "it was given time"

@@ -5,14 +5,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 import requests
-from stack_process import environment, wait_until
+from stack_process import environment, free_port, wait_until
 
 TOP = Path(__file__).resolve().parents[2]
 MADE = shutil.ignore_patterns(".dev", ".git", "autom4te.cache", "__pycache__")
@@ -29,12 +28,6 @@ def copy_tree(folder):
         if name and (TOP / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TOP / name, folder / name)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def processes_of(folder):

@@ -110,7 +110,7 @@ served_said(const char *word)
 static inline bool
 served_says(const char *word)
 {
-	int64_t deadline = clock_steady_ms() + 10000;
+	int64_t deadline = clock_steady_ms() + 60000;
 
 	while (!served_said(word) && clock_steady_ms() < deadline)
 		poll(NULL, 0, 20);
