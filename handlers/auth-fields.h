@@ -137,7 +137,7 @@ static const struct field person_out[] = {
 static const struct field tokens_out[] = { TOKENS_OUT(true), EXPIRES_IN_OUT(true) };
 
 /* Either the tokens, or what the second step needs. */
-static const struct field signin_out[] = {
+static const struct field signed_in_out[] = {
 	TOKENS_OUT(false),
 	EXPIRES_IN_OUT(true),
 	FIELD(totp_required, OUT, T_BOOL,
@@ -146,7 +146,7 @@ static const struct field signin_out[] = {
 };
 
 /* Either the tokens, or that another address was confirmed. */
-static const struct field verified_out[] = {
+static const struct field email_verified_out[] = {
 	TOKENS_OUT(false),
 	EXPIRES_IN_OUT(false),
 	FIELD(status, OUT, T_ENUM, VALUES("email_changed"),
@@ -170,7 +170,7 @@ static const struct field session_out[] = {
 
 /* ---- what was taken note of -------------------------------------------------- */
 
-static const struct field signup_out[] = {
+static const struct field signed_up_out[] = {
 	FIELD(email, OUT, T_EMAIL, .required = true, .doc = "The address, in lower case."),
 	FIELD(status, OUT, T_ENUM, VALUES("confirmation_sent"), .required = true,
 	    .doc = "The same whether somebody has the address already or not."),
@@ -188,7 +188,7 @@ static const struct field password_changed_out[] = {
 
 /* ---- one-time codes ------------------------------------------------------------ */
 
-static const struct field totp_out[] = {
+static const struct field totp_enrolment_out[] = {
 	FIELD(secret, OUT, T_STR, .required = true, .doc = "For an app, in base32."),
 	FIELD(uri, OUT, T_STR, .required = true, .doc = "The same as otpauth://, to be drawn."),
 };

@@ -96,7 +96,8 @@ static const struct field enrol_fields[] = {
 static const struct field factor_fields[] = { IN_ID(factor_id, "The factor.") };
 static const struct field prove_fields[] = {
 	IN_ID(factor_id, "The factor."),
-	FIELD(challenge_id, BODY, T_UUID, IN(challenge_id), .required = true, .doc = "Of it."),
+	FIELD(challenge_id, BODY, T_UUID, IN(challenge_id), .required = true,
+	    .doc = "The challenge of that factor."),
 	FIELD(code, BODY, T_STR, IN(code), .max = 10, .required = true, .doc = "Six digits."),
 };
 static const struct field list_fields[] = {
@@ -131,7 +132,8 @@ static const struct field supabase_identity_out[] = {
 	FIELD(identity_id, OUT, T_UUID, .required = true, .doc = "The identity."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(user_id, OUT, T_UUID, .required = true, .doc = "The person."),
-	FIELD(provider, OUT, T_ENUM, VALUES("email"), .required = true, .doc = "Whose it is."),
+	FIELD(provider, OUT, T_ENUM, VALUES("email"), .required = true,
+	    .doc = "What kind of identity it is."),
 	FIELD(email, OUT, T_STR, .required = true, .doc = "The e-mail address."),
 	FIELD(identity_data, OUT, T_OBJECT, MEMBERS(supabase_identity_data_out), .required = true,
 	    .doc = "What is known by it."),
@@ -181,7 +183,8 @@ static const struct field supabase_factor_out[] = {
 static const struct field supabase_user_out[] = { USER_OUT(true) };
 
 static const struct field supabase_users_out[] = {
-	FIELD(users, OUT, T_ARRAY, MEMBERS(supabase_user_out), .required = true, .doc = "A page."),
+	FIELD(users, OUT, T_ARRAY, MEMBERS(supabase_user_out), .required = true,
+	    .doc = "The people of this page."),
 	FIELD(aud, OUT, T_STR, .required = true, .doc = "Whom tokens are for."),
 };
 

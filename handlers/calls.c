@@ -174,8 +174,8 @@ poke_pump(struct ctx *c)
 
 /* What public.call_enter refuses. */
 #define ENTER_ERRORS                                                                               \
-	ERR_NUMBER_INVALID, ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_NO_TARGET, ERR_VARIABLE_MISSING,  \
-	    ERR_VOICE_NOT_FOUND, ERR_NUMBER_NOT_OWNED, ERR_TIME_PAST
+	ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_NO_TARGET, ERR_VARIABLE_MISSING, ERR_VOICE_NOT_FOUND, \
+	    ERR_NUMBER_NOT_OWNED, ERR_TIME_PAST
 
 static const struct route routes[] = {
 	{ POST, "/api/v1/calls", CALLS_WRITE, FIELDS(create_fields), run_query, 201, "call_create",

@@ -186,20 +186,20 @@ static const struct field export_fields[] = {
 
 /* ---- an organization ------------------------------------------------------ */
 
-static const struct field sms_out[] = {
+static const struct field sms_notifications_out[] = {
 	FIELD(enabled, OUT, T_BOOL, .required = true, .doc = "Whether short messages are sent."),
 	FIELD(numbers, OUT, T_ARRAY, ITEMS(T_E164), .required = true, .doc = "To whom."),
 };
 
-static const struct field email_out[] = {
+static const struct field email_notifications_out[] = {
 	FIELD(enabled, OUT, T_BOOL, .required = true, .doc = "Whether mails are sent."),
 	FIELD(addresses, OUT, T_ARRAY, ITEMS(T_EMAIL), .required = true, .doc = "To whom."),
 };
 
 static const struct field notifications_out[] = {
-	FIELD(sms, OUT, T_OBJECT, MEMBERS(sms_out), .required = true,
+	FIELD(sms, OUT, T_OBJECT, MEMBERS(sms_notifications_out), .required = true,
 	    .doc = "Short messages after a call."),
-	FIELD(email, OUT, T_OBJECT, MEMBERS(email_out), .required = true,
+	FIELD(email, OUT, T_OBJECT, MEMBERS(email_notifications_out), .required = true,
 	    .doc = "Mails after a call."),
 	FIELD(sms_enabled, OUT, T_BOOL, .required = true, .doc = "The same as sms.enabled."),
 	FIELD(sms_numbers, OUT, T_ARRAY, ITEMS(T_E164), .required = true,

@@ -199,6 +199,17 @@ class Stack(Rows, Mails):
             self.keeper if keeper is None else keeper)
         return self.programs[name]
 
+    @contextmanager
+    def other_settings(self, name, **settings):
+        """While this lasts a program runs with other settings."""
+        before = dict(self.more_settings)
+        self.settings_write(**settings)
+        self.start_program(name)
+        yield
+        self.more_settings = before
+        self.settings_write()
+        self.start_program(name)
+
     def stop_program(self, name):
         """SIGTERM; answers the exit status, which is to be 0."""
         program = self.programs.pop(name)

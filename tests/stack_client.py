@@ -3,12 +3,18 @@
 import base64
 import hashlib
 import hmac
+import io
 import json
 import socket
 import time
 import uuid
+from contextlib import closing
+from http.client import HTTPResponse
+from types import SimpleNamespace
 
 import requests
+
+from stack_openapi import DESCRIPTION
 
 NAMESPACE = uuid.UUID("5c3b8f0e-0000-4000-8000-000000000000")
 PROBLEM = {"type", "title", "status", "detail", "code", "errors", "request_id"}
@@ -73,14 +79,16 @@ class Client:
         return other
 
     def ask(self, method, path, body=None, **more):
-        """Any request; body: JSON, or bytes as they are.  Answers the response."""
+        """Any request; body: JSON, or bytes as they are.  Answers the response, which is as it is described."""
         headers = dict(more.pop("headers", None) or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        return self.http.request(method, self.url + path, data=body, headers=headers,
-                                 timeout=more.pop("timeout", 120), allow_redirects=False, **more)
+        answer = self.http.request(method, self.url + path, data=body, headers=headers,
+                                   timeout=more.pop("timeout", 120), allow_redirects=False, **more)
+        DESCRIPTION.check(method, path, answer, read=not more.get("stream"))
+        return answer
 
     def expect(self, method, path, body=None, expect=200, **more):
         """A request that must be answered so; answers the JSON body."""
@@ -100,6 +108,17 @@ class Client:
         return self.expect("POST", path, {} if body is None else body, expect, **more)
 
 
+def check_raw(data, got):
+    """An answer in bytes is as it is described."""
+    with closing(HTTPResponse(SimpleNamespace(makefile=lambda *_: io.BytesIO(got)))) as raw:
+        raw.begin()
+        answer = requests.Response()
+        answer.status_code, answer.headers = raw.status, requests.structures.CaseInsensitiveDict(raw.getheaders())
+        answer._content = raw.read()  # pylint: disable=protected-access
+    method, path = data.decode("latin-1").split()[:2]
+    DESCRIPTION.check(method, path, answer)
+
+
 def raw_request(url, data, deadline=60):
     """Bytes over a bare socket; answers the bytes that come back until the other side closes."""
     host, port = url.split("/")[2].split(":")
@@ -112,4 +131,6 @@ def raw_request(url, data, deadline=60):
                 got += chunk
         except (ConnectionResetError, BrokenPipeError):
             pass
+    if got:
+        check_raw(data, got)
     return got

@@ -157,7 +157,8 @@ describe_codes(struct text *t, const struct server *s)
 	for (e = ERR_NONE + 1; e < ERR_COUNT; e++) {
 		status = err_info((enum err)e)->status;
 		theirs = s->problem_code(err_info((enum err)e)->code, &status);
-		if (strcmp(theirs, err_info((enum err)e)->code) == 0)
+		if (strcmp(theirs, err_info((enum err)e)->code) == 0 &&
+		    status == err_info((enum err)e)->status)
 			continue;
 		text_puts(t, first ? "" : ",");
 		text_json(t, err_info((enum err)e)->code);

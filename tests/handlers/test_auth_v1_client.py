@@ -1,46 +1,18 @@
 """A client that we did not write: Supabase's own, from npm, signs people up, in, refreshes and out against auth-v1."""
 
-import os
-import re
-import shutil
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
 from accounts_v1 import Caller, sent_to, service
-
-CLIENTS = Path(__file__).resolve().parents[1] / "clients"
-FILES = ("package.json", "package-lock.json", ".npmrc", "supabase_auth.js")
-NO_NETWORK = re.compile(r"ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT")
-PATIENCE = 180
-
-
-def program(*names):
-    """The first of these that is installed; else the tests are skipped, and say why."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    if not found:
-        pytest.skip(f"SKIPPED: {names[0]} is not installed (Debian: nodejs and npm), so Supabase's own client was not tried")
-    return found
+from stack_clients import PATIENCE, environment, installed, program
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    """Node, and a folder with the client: out of npm's cache, or out of its registry where there is a network."""
-    found, npm = program("node", "nodejs"), program("npm")
-    folder = tmp_path_factory.mktemp("clients")
-    for name in FILES:
-        shutil.copy(CLIENTS / name, folder)
-    done = subprocess.run([npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1",
-                           "--fetch-timeout=30000", "--loglevel=error"], cwd=folder, capture_output=True, text=True,
-                          timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
-    words = done.stdout + done.stderr
-    if done.returncode and NO_NETWORK.search(words):
-        pytest.skip(f"SKIPPED: npm has no network and no copy of the packages ({NO_NETWORK.search(words)[0]}), "
-                    "so Supabase's own client was not tried")
-    assert done.returncode == 0, words
-    return found, folder
+    """Node, and a folder with the client."""
+    return program("node", "nodejs"), installed(tmp_path_factory)
 
 
 class Mailbox:
@@ -78,8 +50,7 @@ def converse(process, mailbox):
 def test_supabases_own_client_works_unchanged(stack, node):
     found, folder = node
     token = service(stack).headers["Authorization"].removeprefix("Bearer ")
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with subprocess.Popen([found, "supabase_auth.js", stack.url, token], cwd=folder, env=env, text=True,
+    with subprocess.Popen([found, "supabase_auth.js", stack.url, token], cwd=folder, env=environment(), text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         end = threading.Timer(PATIENCE, process.kill)
         end.start()

@@ -1,0 +1,139 @@
+"""curl.py - for each route a curl command that a reader can run, made from what the programs say (--describe).
+
+What a reader sets stands in it as a variable of the shell: $API_URL, $TOKEN (an access token, or an API key), and the ids of his own
+things under the names of the fields ($CALL_ID).  tests/handlers/test_api_examples.py runs each of them as it is printed.
+
+A new route needs something here only where its fields' names and types do not say what it wants: a value for a field of that name
+(VALUES), or more than the required fields (MORE).
+"""
+
+import json
+import re
+
+TIME = "2099-01-01T09:00:00Z"
+PERSON = {"email": "$EMAIL", "password": "$PASSWORD"}
+
+# Values of fields by name; else by type.  A text that begins with $ is a variable.
+VALUES = {
+    "email": "$EMAIL", "password": "$PASSWORD", "new_password": "$NEW_PASSWORD", "new_email": "$NEW_EMAIL",
+    "token": "$MAIL_TOKEN", "token_hash": "$MAIL_TOKEN", "code": "$CODE", "challenge": "$CHALLENGE",
+    "refresh_token": "$REFRESH_TOKEN", "recovery_code": "$RECOVERY_CODE", "run_id": "$RUN_ID", "file": "$FILE",
+    "recipient_number": "+15550100001", "phone_number": "+15550100002", "recipient_name": "Ann Lee",
+    "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
+    "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
+    "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
+}
+TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
+
+# (method, path) -> fields that are given besides the required ones: {name: value}, or a list of names.
+MORE = {
+    ("POST", "/api/v1/calls"): ["recipient_name", "scheduled_time"],
+    ("GET", "/api/v1/calls"): {"status": "completed", "limit": 50},
+    ("POST", "/api/v1/auth/verify-email"): ["token"],
+    ("POST", "/api/v1/auth/reset-password"): ["token"],
+    ("POST", "/api/v1/auth/signin/totp"): ["code"],
+    ("POST", "/api/v1/auth/signup"): ["first_name", "last_name"],
+    **{("POST", "/api/v1/auth/" + name): ["password"] for name in ("change-password", "totp", "totp/disable", "recovery-codes")},
+    ("POST", "/api/v1/auth/change-email"): {"email": "$NEW_EMAIL", "password": "$PASSWORD"},
+    ("POST", "/api/v1/organizations"): {"settings": {"calling_hours": {"start": "09:00", "end": "20:00", "timezone": "America/New_York"}}},
+    ("GET", "/api/v1/organizations/{organization_id}/audit-log/export"): {"format": "csv"},
+    ("POST", "/auth/v1/signup"): PERSON,
+    ("POST", "/auth/v1/token"): {"grant_type": "password", **PERSON},
+    **{("POST", "/auth/v1/" + name): ["email"] for name in ("recover", "resend", "otp", "magiclink")},
+    ("POST", "/auth/v1/verify"): ["token_hash"],
+    ("GET", "/auth/v1/verify"): ["token"],
+    ("PUT", "/auth/v1/user"): {"data": {"full_name": "Ann Lee"}},
+    ("POST", "/auth/v1/factors"): {"friendly_name": "Phone"},
+    ("POST", "/auth/v1/admin/users"): {**PERSON, "email_confirm": True},
+    ("PUT", "/auth/v1/admin/users/{user_id}"): {"app_metadata": {"plan": "basic"}},
+    ("POST", "/auth/v1/admin/generate_link"): {"type": "magiclink", "email": "$EMAIL"},
+}
+
+# What a provider sends: headers and body.
+SENT = {
+    "/api/webhooks/vapi/{organization_id}": (
+        ['X-Vapi-Secret: $VAPI_WEBHOOK_SECRET'],
+        {"message": {"type": "status-update", "status": "ringing", "call": {"id": "$PROVIDER_CALL_ID"}}}),
+    "/api/webhooks/synthflow/{organization_id}": (
+        ['Synthflow-Signature: $(printf %s "$PROVIDER_CALL_ID" | openssl dgst -sha256 -hmac "$SYNTHFLOW_WEBHOOK_SECRET" -binary | base64)'],
+        {"status": "completed", "call": {"call_id": "$PROVIDER_CALL_ID", "status": "completed"}}),
+}
+
+# Who asks: the variable with the token.
+TOKENS = {"api": "TOKEN", "person": "TOKEN", "operator": "OPERATOR_TOKEN", "internal": "INTERNAL_TOKEN", "local": "INTERNAL_TOKEN"}
+
+
+def value_of(field):
+    """What a field is given."""
+    name, kind = field.get("name"), field["type"]
+    if name in VALUES:
+        return VALUES[name]
+    if kind == "uuid":
+        return "$" + name.upper()
+    if kind == "enum":
+        return field["values"][0]
+    if kind == "int":
+        return field.get("default") and int(field["default"]) or max(field.get("min", 0), 1)
+    if kind == "array":
+        return [members_of(field["fields"]) if field.get("fields") else value_of(field["items"]) if field.get("items") else "text"]
+    if field.get("fields"):
+        return members_of(field["fields"])
+    return TYPES[kind]
+
+
+def members_of(fields):
+    """An object with what its table requires."""
+    return {f["name"]: value_of(f) for f in fields if f["required"]}
+
+
+def given(route, place):
+    """The fields of the query or the body that the example gives."""
+    fields = [f for f in route["fields"] if f["in"] == place]
+    more = MORE.get((route["method"], route["path"]), {})
+    wanted = {f["name"]: value_of(f) for f in fields if f["required"] or (isinstance(more, list) and f["name"] in more)}
+    if isinstance(more, dict):
+        wanted.update({f["name"]: more[f["name"]] for f in fields if f["name"] in more})
+    if place == "body" and route["method"] == "PATCH" and not wanted and fields:
+        wanted = {fields[0]["name"]: value_of(fields[0])}
+    return wanted
+
+
+def token_of(route):
+    """The variable with the token that the route asks for; None: it asks for none."""
+    if route["access"] == "public" and {"unauthenticated", "no_authorization"}.intersection(route.get("errors", ())):
+        return "SERVICE_TOKEN" if "not_admin" in route["errors"] else "TOKEN"
+    return TOKENS.get(route["access"])
+
+
+def address(route):
+    """The URL, with the ids as variables."""
+    kinds = {f["name"]: f for f in route["fields"] if f["in"] == "path"}
+    path = re.sub(r"\{(\w+)\}", lambda m: str(value_of(kinds.get(m[1], {"name": m[1], "type": "uuid"}))), route["path"])
+    query = "&".join(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given(route, "query").items())
+    return f'"$API_URL{path}{"?" + query if query else ""}"'
+
+
+def body_words(body):
+    """The words of the command that send JSON, and the lines that follow it."""
+    text = json.dumps(body, ensure_ascii=False, indent=2 if len(json.dumps(body)) > 90 else None)
+    if "$" not in text and "\n" not in text and "'" not in text:
+        return [f"--json '{text}'"], ""
+    return ["--json @- <<'JSON'" if "$" not in text else "--json @- <<JSON"], f"\n{text}\nJSON"
+
+
+def curl(route):
+    """The command, as it is printed: one or several lines."""
+    words, after = [address(route)], ""
+    token = token_of(route)
+    if token:
+        words.append(f'-H "Authorization: Bearer ${token}"')
+    headers, body = SENT.get(route["path"], ((), given(route, "body")))
+    words += [f'-H "{header}"' for header in headers]
+    if route.get("raw") and route["path"] not in SENT:
+        words += ['-H "Content-Type: text/csv"', '--data-binary "@$FILE"']
+    elif body or any(f["in"] == "body" for f in route["fields"]):
+        words_of_body, after = body_words(body)
+        words += words_of_body
+    sends = any(word.startswith(("--json", "--data")) for word in words)
+    method = [] if route["method"] == ("POST" if sends else "GET") else ["-X " + route["method"]]
+    return " \\\n  ".join([" ".join(["curl", *method, words[0]]), *words[1:]]) + after

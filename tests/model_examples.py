@@ -1,0 +1,178 @@
+"""What the curl commands of docs/api.md are run with: for each variable of the shell that stands in one, how its value is made.
+
+A variable that is named after an id ($CALL_ID) is a thing of the tenant's, made as THINGS of model_routes.py says; all others are here.
+A new route needs something only where the first such thing will not do (a call that still waits, an invitation of somebody else): a row
+in ROWS.  Each command that changes something runs with a tenant of its own.
+"""
+
+import re
+import secrets
+from functools import cached_property
+
+import accounts
+import accounts_v1
+from model_routes import THINGS, Tenant, missing
+
+
+class World:
+    """What one command is run in; whatever it asks for is made then."""
+
+    def __init__(self, stack, route):
+        self.stack, self.route = stack, route
+        self.email = f"{secrets.token_hex(6)}@example.com"
+
+    @cached_property
+    def tenant(self):
+        """An organization with one of everything, and its owner."""
+        return Tenant(self.stack, "ann-" + secrets.token_hex(4))
+
+    @cached_property
+    def account(self):
+        """Somebody who signed up here and is signed in."""
+        accounts.sign_up(self.stack, self.email)
+        return accounts.Person(self.stack, self.email, self.stack.anybody().post(
+            f"{accounts.AUTH}/verify-email", {"token": self.mailed("verify_email")}))
+
+    @cached_property
+    def caller(self):
+        """The same at /auth/v1."""
+        return accounts_v1.person(self.stack, self.email)
+
+    @cached_property
+    def secret(self):
+        """One-time codes are switched on for the account: what its app knows."""
+        secret = self.enrolled
+        self.account.post(f"{accounts.AUTH}/totp/verify", {"code": accounts.app_code(secret)})
+        return secret
+
+    @cached_property
+    def enrolled(self):
+        """They are only begun with."""
+        return self.account.post(f"{accounts.AUTH}/totp", {"password": accounts.PASSWORD}, expect=201)["secret"]
+
+    @cached_property
+    def factor(self):
+        """The same at /auth/v1: its id and its secret."""
+        begun = self.caller.fine("POST", "/factors", {"factor_type": "totp"})
+        return begun["id"], begun["totp"]["secret"]
+
+    @cached_property
+    def team(self):
+        """Another organization of the tenant's person, who is not its only owner."""
+        ident = self.tenant.person.post("/api/v1/organizations", {"name": "Team"}, expect=201)["id"]
+        self.stack.sql("insert into organization_members (organization_id, user_id, role) values (%s, %s, 'owner')",
+                       ident, self.stack.user("second" + secrets.token_hex(4)).id)
+        return ident
+
+    def mailed(self, kind, to=None):
+        """The token in a mail, as its receiver reads it."""
+        return self.stack.wait_mail(to or self.email, kind).token
+
+    def signed_up(self):
+        """An account that waits for its confirmation; answers what the mail holds."""
+        accounts.sign_up(self.stack, self.email)
+        return self.mailed("verify_email")
+
+    def forgotten(self):
+        """An account whose password is forgotten."""
+        email = self.account.email
+        self.stack.anybody().post(f"{accounts.AUTH}/forgot-password", {"email": email}, expect=202)
+        return self.mailed("reset_password")
+
+    def challenged(self):
+        """A sign-in that waits for its second step."""
+        self.secret  # pylint: disable=pointless-statement
+        return accounts.Person(self.stack, self.account.email).sign_in()["challenge"]
+
+    def invited(self):
+        """An invitation to the account, as the mail brings it."""
+        self.tenant.person.post(f"/api/v1/organizations/{self.tenant.organization}/members",
+                                {"email": self.account.email, "role": "member"}, expect=201)
+        return self.mailed("invitation")
+
+    def spoken(self):
+        """A call that was made, with its recording at the provider."""
+        call, = self.stack.schedule(1, self.tenant.person, self.tenant.ids("template_id")[0])
+        self.stack.drain_of(call)
+        return call
+
+    def deleted(self):
+        """An organization that is deleted and can be restored."""
+        self.tenant.person.expect("DELETE", f"/api/v1/organizations/{self.team}", None, 200)
+        return self.team
+
+    def run(self, state):
+        """The id of a run in a state."""
+        return self.stack.value(f"""insert into workflow_runs (id, workflow, state, due_at, finished_at)
+            values (%s, 'example', %s, {"null, now()" if state == "failed" else "'2099-01-01', null"}) returning id""",
+                                secrets.token_hex(8), state)
+
+    def value(self, name):
+        """What the reader sets that variable to."""
+        row = ROWS.get((self.route["method"], self.route["path"]), {})
+        make = row.get(name) or PROGRAMS.get(self.route["program"], {}).get(name) or VARIABLES.get(name)
+        if make:
+            return str(make(self))
+        if name.lower() not in THINGS:
+            missing(f"the example of {self.route['method']} {self.route['path']} names ${name}: add it to ROWS or VARIABLES of "
+                    "tests/model_examples.py, or how such things are made to THINGS")
+        return self.tenant.ids(name.lower())[0]
+
+    def variables(self, command):
+        """All variables of a command."""
+        return {name: self.value(name) for name in sorted(set(re.findall(r"\$([A-Z][A-Z_]+)", command)))}
+
+
+def bearer(who):
+    """The token that somebody shows."""
+    return who.headers["Authorization"].removeprefix("Bearer ")
+
+
+VARIABLES = {
+    "API_URL": lambda w: w.stack.url,
+    "TOKEN": lambda w: bearer(w.tenant.person),
+    "INTERNAL_TOKEN": lambda w: w.stack.secrets["internal"],
+    "SERVICE_TOKEN": lambda w: bearer(accounts_v1.service(w.stack)),
+    "VAPI_WEBHOOK_SECRET": lambda w: w.stack.secrets["vapi"],
+    "SYNTHFLOW_WEBHOOK_SECRET": lambda w: w.stack.secrets["synthflow"],
+    "PROVIDER_CALL_ID": lambda w: "call-" + secrets.token_hex(6),
+    "EMAIL": lambda w: w.email,
+    "NEW_EMAIL": lambda w: "new-" + w.email,
+    "PASSWORD": lambda w: accounts.PASSWORD,
+    "NEW_PASSWORD": lambda w: "another good horse",
+    "RUN_ID": lambda w: w.run("ready"),
+}
+
+# What is other for the routes of a program.
+PROGRAMS = {
+    "auth": {"TOKEN": lambda w: bearer(w.account), "SESSION_ID": lambda w: w.account.get(f"{accounts.AUTH}/sessions")["data"][0]["id"]},
+    "auth-v1": {"TOKEN": lambda w: bearer(w.caller), "FACTOR_ID": lambda w: w.factor[0], "USER_ID": lambda w: w.caller.id,
+                "CODE": lambda w: accounts.app_code(w.factor[1])},
+}
+
+AUTH, V1, ONE = accounts.AUTH, accounts_v1.V1, "/api/v1/organizations/{organization_id}"
+WAITING_CALL = {"CALL_ID": lambda w: w.tenant.ids("call_id")[1]}
+NEW_ACCOUNT = {"EMAIL": lambda w: w.account.email}
+
+# What is other for one route.
+ROWS = {
+    ("POST", AUTH + "/verify-email"): {"MAIL_TOKEN": World.signed_up},
+    ("POST", AUTH + "/reset-password"): {"MAIL_TOKEN": World.forgotten},
+    ("POST", AUTH + "/signin"): NEW_ACCOUNT,
+    ("POST", AUTH + "/signin/totp"): {"CHALLENGE": World.challenged, "CODE": lambda w: accounts.app_code(w.secret, 1)},
+    ("POST", AUTH + "/refresh"): {"REFRESH_TOKEN": lambda w: w.account.session["refresh_token"]},
+    ("POST", AUTH + "/totp/verify"): {"CODE": lambda w: accounts.app_code(w.enrolled)},
+    **{("POST", AUTH + path): {"TOKEN": lambda w: w.secret and bearer(w.account)} for path in ("/totp/disable", "/recovery-codes")},
+    ("POST", V1 + "/token"): {"EMAIL": lambda w: w.caller and w.email},
+    **{(method, V1 + "/verify"): {"MAIL_TOKEN": World.signed_up} for method in ("GET", "POST")},
+    ("POST", V1 + "/factors/{factor_id}/verify"): {
+        "CHALLENGE_ID": lambda w: w.caller.fine("POST", f"/factors/{w.factor[0]}/challenge")["id"]},
+    ("GET", "/api/v1/calls/{call_id}/recording"): {"CALL_ID": World.spoken},
+    ("POST", "/api/v1/calls/{call_id}/cancel"): WAITING_CALL,
+    ("POST", "/api/v1/calls/{call_id}/reschedule"): WAITING_CALL,
+    ("POST", "/api/v1/organizations/invitations/accept"): {"MAIL_TOKEN": World.invited, "TOKEN": lambda w: bearer(w.account)},
+    ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
+    ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},
+    ("POST", ONE + "/restore"): {"ORGANIZATION_ID": World.deleted},
+    ("POST", "/internal/workflow-runs/{run_id}/redrive"): {"RUN_ID": lambda w: w.run("failed")},
+}

@@ -1,0 +1,110 @@
+"""Members of answers that the examples of docs/api.md do not show: how each is got.
+
+A member in a table of answers that nothing ever answers would be a lie; test_api_examples.py finds it by its name.  What an example does
+not come by (the items of a list that is empty there, what is only answered in some other state) needs a row in SHOWN: the schema, and a
+function that asks for it.  Whose members are those of another view too has a row in LIKE.
+"""
+
+import secrets
+
+import accounts
+import accounts_v1
+from stack_client import Client
+from stack_hooks import recorded
+
+AUTH, ONE = accounts.AUTH, "/api/v1/organizations/"
+
+
+def ordered(stack):
+    """Somebody with a call that waits; answers both."""
+    stack.provider("vapi")
+    who = stack.user("orders-" + secrets.token_hex(4))
+    return who, stack.schedule(1, who, stack.template())[0]
+
+
+def tried_twice(stack):
+    """A call that reached nobody at first."""
+    who, call = ordered(stack)
+    stack.sql("""insert into call_retries (call_id, call_created_at, organization_id, attempt, reason, delay_seconds, retry_at)
+                 select id, created_at, organization_id, 1, 'customer-busy', 60, now() from calls where id = %s""", call)
+    who.get(f"/api/v1/calls/{call}")
+
+
+def settled(stack):
+    """An organization with all its settings."""
+    who = stack.user("settles-" + secrets.token_hex(4))
+    number = "+15550100003"
+    who.expect("PATCH", ONE + who.organization, {"settings": {
+        "notifications": {"sms": {"enabled": True, "numbers": [number]}, "email": {"enabled": True, "addresses": ["a@example.com"]}},
+        "transfer_numbers": {"dispatch": number, "manager": number, "emergency": number}}})
+
+
+def signed_up(stack):
+    """A person with an account of ours, signed in."""
+    email = f"{secrets.token_hex(6)}@example.com"
+    accounts.sign_up(stack, email)
+    return accounts.Person(stack, email, stack.anybody().post(AUTH + "/verify-email", {"token": accounts.link(stack, email, "verify_email")}))
+
+
+def moved(stack):
+    """A person with a new address."""
+    who, email = signed_up(stack), f"{secrets.token_hex(6)}@example.com"
+    who.post(AUTH + "/change-email", {"email": email, "password": accounts.PASSWORD}, expect=202)
+    stack.anybody().post(AUTH + "/verify-email", {"token": accounts.link(stack, email, "email_change")})
+
+
+def half_signed_in(stack):
+    """A sign-in that waits for its second step."""
+    who = signed_up(stack)
+    secret = who.post(AUTH + "/totp", {"password": accounts.PASSWORD}, expect=201)["secret"]
+    who.post(AUTH + "/totp/verify", {"code": accounts.app_code(secret)})
+    stack.anybody().post(AUTH + "/signin", {"email": who.email, "password": accounts.PASSWORD})
+
+
+def banned(stack):
+    """A person of whom everything is known, whose telephone somebody confirmed by SQL."""
+    who = accounts_v1.person(stack, f"{secrets.token_hex(6)}@example.com")
+    stack.sql("update auth.users set banned_until = now(), invited_at = now(), phone_confirmed_at = now() where id = %s", who.id)
+    accounts_v1.service(stack).fine("GET", f"/admin/users/{who.id}")
+
+
+def at_once(stack):
+    """Where addresses need not be confirmed, signing up signs in."""
+    with stack.other_settings("auth-v1", HOOKSWITCH_SIGNUP_CONFIRM="off"):
+        stack.anybody().post("/auth/v1/signup", {"email": f"{secrets.token_hex(6)}@example.com", "password": accounts.PASSWORD})
+
+
+def without_redis(stack):
+    """Redis is wanted, and not there."""
+    with stack.other_settings("status", REDIS_URL="redis://127.0.0.1:1"):
+        stack.anybody().get("/readyz")
+
+
+def worked(stack):
+    """A run with a step."""
+    stack.sql("""with run as (insert into workflow_runs (id, workflow, due_at) values ('shown', 'example', '2099-01-01') returning id)
+                 insert into workflow_steps (run_id, generation, step, state) select id, 1, 'first', 'sent' from run""")
+    Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"}).get("/internal/workflow-runs/shown")
+
+
+def answered(stack):
+    """What Vapi wants an answer to."""
+    at_vapi = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['vapi']}"})
+    organization = stack.user("hears-" + secrets.token_hex(4)).organization
+    for kind in ("tool-calls", "assistant-request", "function-call.legacy"):
+        at_vapi.post(f"/api/webhooks/vapi/{organization}", {"message": recorded(kind)})
+
+
+SHOWN = {
+    "CallLine": lambda stack: ordered(stack)[0].get("/api/v1/calls"),
+    "CallRetry": tried_twice,
+    **{name: settled for name in ("Notifications", "SmsNotifications", "EmailNotifications", "TransferNumbers")},
+    "EmailVerified": moved,
+    "SignedIn": half_signed_in,
+    "SupabaseUser": banned,
+    "SupabaseSignup": at_once,
+    "Ready": without_redis,
+    "RunStep": worked,
+    **{name: answered for name in ("VapiEvent", "VapiTool")},
+}
+LIKE = {"SupabaseSignup": "SupabaseUser", "SupabaseLink": "SupabaseUser"}
