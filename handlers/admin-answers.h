@@ -24,9 +24,9 @@
 		.doc = "Whether the account is open."),                                            \
 	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Known since.")
 
-static const struct field person_line_out[] = { PERSON_MEMBERS };
+static const struct field admin_person_line_out[] = { PERSON_MEMBERS };
 
-static const struct field membership_out[] = {
+static const struct field admin_membership_out[] = {
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(status, OUT, T_ENUM, ORGANIZATION_STATUS, .required = true, .doc = "Its status."),
@@ -35,7 +35,7 @@ static const struct field membership_out[] = {
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Member since."),
 };
 
-static const struct field person_out[] = {
+static const struct field admin_person_out[] = {
 	PERSON_MEMBERS,
 	FIELD(email_confirmed_at, OUT, T_TIME, .required = true, .nullable = true,
 	    .doc = "When the address was confirmed; null where accounts are somebody else's."),
@@ -47,7 +47,7 @@ static const struct field person_out[] = {
 	    .doc = "Whether the account itself says so; the settings may name more."),
 	FIELD(sessions, OUT, T_INT, .max = INT64_MAX, .required = true,
 	    .doc = "Sessions that are open."),
-	FIELD(memberships, OUT, T_ARRAY, MEMBERS(membership_out), .required = true,
+	FIELD(memberships, OUT, T_ARRAY, MEMBERS(admin_membership_out), .required = true,
 	    .doc = "Organizations that the person belongs to."),
 };
 
@@ -63,16 +63,16 @@ static const struct field person_out[] = {
 		.doc = "Deleted: it goes then."),                                                  \
 	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Made at this time.")
 
-static const struct field organization_line_out[] = { ORGANIZATION_MEMBERS };
+static const struct field admin_organization_line_out[] = { ORGANIZATION_MEMBERS };
 
-static const struct field member_out[] = {
+static const struct field admin_member_out[] = {
 	FIELD(user_id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(email, OUT, T_STR, .required = true, .nullable = true, .doc = "The address."),
 	FIELD(role, OUT, T_ENUM, ROLES, .required = true, .doc = "What the person may do."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Member since."),
 };
 
-static const struct field plan_out[] = {
+static const struct field admin_plan_out[] = {
 	FIELD(tier, OUT, T_STR, .required = true, .doc = "What was bought."),
 	FIELD(status, OUT, T_STR, .required = true, .doc = "How the subscription stands."),
 	FIELD(name, OUT, T_STR, .required = true, .nullable = true, .doc = "The plan."),
@@ -93,15 +93,15 @@ static const struct field plan_out[] = {
 	    FIELD(cost_cents, OUT, T_NUMBER, .required = true,                                     \
 		.doc = "What providers charged for them, in US cents.")
 
-static const struct field period_out[] = { USAGE_MEMBERS };
+static const struct field admin_period_out[] = { USAGE_MEMBERS };
 
-static const struct field organization_out[] = {
+static const struct field admin_organization_out[] = {
 	ORGANIZATION_MEMBERS,
 	FIELD(max_concurrent_calls, OUT, T_INT, .required = true, .nullable = true,
 	    .doc = "Live calls at once at most; null: what the providers allow."),
-	FIELD(plan, OUT, T_OBJECT, MEMBERS(plan_out), .required = true, .nullable = true,
+	FIELD(plan, OUT, T_OBJECT, MEMBERS(admin_plan_out), .required = true, .nullable = true,
 	    .doc = "Its subscription; null: none."),
-	FIELD(usage, OUT, T_OBJECT, MEMBERS(period_out), .required = true,
+	FIELD(usage, OUT, T_OBJECT, MEMBERS(admin_period_out), .required = true,
 	    .doc = "This month (UTC)."),
 	FIELD(calls_waiting, OUT, T_INT, .max = INT64_MAX, .required = true,
 	    .doc = "Calls that wait."),
@@ -109,14 +109,14 @@ static const struct field organization_out[] = {
 	    .doc = "Calls under way."),
 	FIELD(member_count, OUT, T_INT, .max = INT64_MAX, .required = true,
 	    .doc = "How many belong to it."),
-	FIELD(members, OUT, T_ARRAY, MEMBERS(member_out), .required = true,
+	FIELD(members, OUT, T_ARRAY, MEMBERS(admin_member_out), .required = true,
 	    .doc = "The first hundred of them."),
 };
 
 /* ---- providers --------------------------------------------------------------- */
 
 /* public.admin_provider_view */
-static const struct field provider_out[] = {
+static const struct field admin_provider_out[] = {
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The provider."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "Its kind: vapi, synthflow."),
@@ -162,7 +162,7 @@ static const struct field provider_out[] = {
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Made at this time."),
 };
 
-static const struct field hour_out[] = {
+static const struct field admin_hour_out[] = {
 	FIELD(started, OUT, T_INT, .max = INT64_MAX, .required = true,
 	    .doc = "Attempts that began."),
 	FIELD(accepted, OUT, T_INT, .max = INT64_MAX, .required = true,
@@ -176,7 +176,7 @@ static const struct field hour_out[] = {
 };
 
 /* public.admin_provider_health */
-static const struct field health_out[] = {
+static const struct field admin_health_out[] = {
 	FIELD(provider_id, OUT, T_UUID, .required = true, .doc = "The provider."),
 	FIELD(state, OUT, T_ENUM, VALUES("active", "paused", "draining", "cooling"),
 	    .required = true, .doc = "Whether calls go there, and why not."),
@@ -196,11 +196,11 @@ static const struct field health_out[] = {
 	    .doc = "Of them those of which nobody knows."),
 	FIELD(reports_awaited, OUT, T_INT, .max = INT64_MAX, .required = true,
 	    .doc = "Calls that ended, and whose report has not come."),
-	FIELD(last_hour, OUT, T_OBJECT, MEMBERS(hour_out), .required = true,
+	FIELD(last_hour, OUT, T_OBJECT, MEMBERS(admin_hour_out), .required = true,
 	    .doc = "What became of the attempts of the last hour."),
 };
 
-static const struct field check_out[] = {
+static const struct field admin_check_out[] = {
 	FIELD(result, OUT, T_ENUM, VALUES("good", "refused", "unknown"), .required = true,
 	    .doc = "What the provider says of the key."),
 	FIELD(status, OUT, T_INT, .required = true,
@@ -210,13 +210,13 @@ static const struct field check_out[] = {
 
 /* ---- the queue ------------------------------------------------------------------ */
 
-static const struct field queue_calls_out[] = {
+static const struct field admin_queue_calls_out[] = {
 	FIELD(ready, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Due, and waiting."),
 	FIELD(later, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Due at a later time."),
 	FIELD(in_progress, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Under way."),
 };
 
-static const struct field queue_organization_out[] = {
+static const struct field admin_queue_organization_out[] = {
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(waiting, OUT, T_INT, .max = INT64_MAX, .required = true,
@@ -225,14 +225,14 @@ static const struct field queue_organization_out[] = {
 	    .doc = "Its calls under way."),
 };
 
-static const struct field queue_out[] = {
-	FIELD(calls, OUT, T_OBJECT, MEMBERS(queue_calls_out), .required = true,
+static const struct field admin_queue_out[] = {
+	FIELD(calls, OUT, T_OBJECT, MEMBERS(admin_queue_calls_out), .required = true,
 	    .doc = "Calls that are not over."),
 	FIELD(oldest_due_at, OUT, T_TIME, .required = true, .nullable = true,
 	    .doc = "Since when the oldest of those that are due waits."),
 	FIELD(waiting, OUT, T_OBJECT, ITEMS(T_INT, .max = INT64_MAX), .required = true,
 	    .doc = "Those that are due, by why they wait."),
-	FIELD(organizations, OUT, T_ARRAY, MEMBERS(queue_organization_out), .required = true,
+	FIELD(organizations, OUT, T_ARRAY, MEMBERS(admin_queue_organization_out), .required = true,
 	    .doc = "The twenty with most of them."),
 	FIELD(attempts, OUT, T_OBJECT, ITEMS(T_INT, .max = INT64_MAX), .required = true,
 	    .doc = "Live attempts by state."),
@@ -247,7 +247,7 @@ static const struct field queue_out[] = {
 };
 
 /* public.admin_attempt_view */
-static const struct field attempt_out[] = {
+static const struct field admin_attempt_out[] = {
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The attempt, our mark at the provider."),
 	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "Its call."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose call it is."),
@@ -276,7 +276,7 @@ static const struct field attempt_out[] = {
 	FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it last changed."),
 };
 
-static const struct field canceled_out[] = {
+static const struct field admin_canceled_out[] = {
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The call."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose it is."),
 	FIELD(status, OUT, T_STR, .required = true, .doc = "What became of it."),
@@ -285,7 +285,7 @@ static const struct field canceled_out[] = {
 };
 
 /* public.admin_webhook_view */
-static const struct field webhook_out[] = {
+static const struct field admin_webhook_out[] = {
 	FIELD(id, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "The event."),
 	FIELD(received_at, OUT, T_TIME, .required = true, .doc = "When it came."),
 	FIELD(provider, OUT, T_STR, .required = true, .doc = "From whom."),
@@ -304,7 +304,7 @@ static const struct field webhook_out[] = {
 	    .doc = "When it is tried next."),
 };
 
-static const struct field end_reason_out[] = {
+static const struct field admin_end_reason_out[] = {
 	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "The provider's kind."),
 	FIELD(reason, OUT, T_STR, .required = true, .doc = "What it said."),
 	FIELD(seen, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "How often."),
@@ -347,9 +347,9 @@ static const struct field end_reason_out[] = {
 	    FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,                    \
 		.doc = "Over at this time.")
 
-static const struct field run_line_out[] = { RUN_MEMBERS };
+static const struct field admin_run_line_out[] = { RUN_MEMBERS };
 
-static const struct field run_out[] = {
+static const struct field admin_run_out[] = {
 	RUN_MEMBERS,
 	FIELD(steps, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
 	    .doc = "What it has done, the oldest first."),
@@ -357,13 +357,13 @@ static const struct field run_out[] = {
 	    .doc = "What was told to it."),
 };
 
-static const struct field usage_out[] = {
+static const struct field admin_usage_out[] = {
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	USAGE_MEMBERS,
 };
 
-static const struct field log_entry_out[] = {
+static const struct field admin_log_entry_out[] = {
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The entry."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was done."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,

@@ -12,6 +12,7 @@ from functools import cached_property
 import accounts
 import accounts_v1
 from model_routes import THINGS, Tenant, missing
+from stack_operators import operator
 
 
 class World:
@@ -139,12 +140,15 @@ VARIABLES = {
     "EMAIL": lambda w: w.email,
     "NEW_EMAIL": lambda w: "new-" + w.email,
     "PASSWORD": lambda w: accounts.PASSWORD,
+    "PROVIDER_KEY": lambda w: w.stack.keys["vapi"],
     "NEW_PASSWORD": lambda w: "another good horse",
     "RUN_ID": lambda w: w.run("ready"),
 }
 
 # What is other for the routes of a program.
 PROGRAMS = {
+    "admin": {"OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)), "RUN_ID": lambda w: w.run("failed"), "USER_ID": lambda w: w.tenant.person.id,
+              "CALL_ID": lambda w: w.tenant.ids("call_id")[1]},
     "auth": {"TOKEN": lambda w: bearer(w.account), "SESSION_ID": lambda w: w.account.get(f"{accounts.AUTH}/sessions")["data"][0]["id"]},
     "auth-v1": {"TOKEN": lambda w: bearer(w.caller), "FACTOR_ID": lambda w: w.factor[0], "USER_ID": lambda w: w.caller.id,
                 "CODE": lambda w: accounts.app_code(w.factor[1])},

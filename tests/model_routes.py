@@ -16,14 +16,15 @@ from accounts import token_of
 from model_auth_v1 import row as _row
 from stack_client import Client
 from stack_hooks import synthflow_signature, vapi_event
+from stack_operators import attempt, event
 
 
 class Tenant:
     """An organization with one of everything.  All texts of it hold its word, so that it can be found in answers."""
 
-    def __init__(self, stack, name):
+    def __init__(self, stack, name, **claims):
         self.stack, self.word = stack, f"{name}-{secrets.token_hex(6)}"
-        self.person = stack.user(name)
+        self.person = stack.user(name, **claims)
         self.organization = self.person.organization
         self.key = stack.api_key(self.organization)
         self.things = {}
@@ -94,6 +95,11 @@ THINGS = {
                                key_hash=secrets.token_hex(32))], "api_key_not_found"),
     "actor_id": (lambda t: [t.person.id], None),
     "target_id": (lambda t: [*t.ids("key_id"), *t.ids("user_id")], None),
+    # What operators look at is the installation's; these belong to the tenant's calls all the same.
+    "provider_id": (lambda t: [t.stack.provider("vapi")], "provider_not_found"),
+    "attempt_id": (lambda t: [attempt(t.stack, t.call("completed"), state="unknown", lease_until="2020-01-01", next_look_at="2099-01-01")],
+                   "attempt_not_found"),
+    "event_id": (lambda t: [event(t.stack, t.organization)], "webhook_event_not_found"),
     "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
 }
 

@@ -21,7 +21,7 @@ VALUES = {
     "recipient_number": "+15550100001", "phone_number": "+15550100002", "recipient_name": "Ann Lee",
     "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
     "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
-    "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
+    "api_key": "$PROVIDER_KEY", "event_id": "$EVENT_ID", "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
 }
 TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
 

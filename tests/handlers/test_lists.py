@@ -5,6 +5,7 @@ import re
 import pytest
 from model_routes import Tenant
 from stack_client import problem
+from stack_operators import attempt, dead_letter, event
 from stack_routes import asker, path_of, routes_of
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -20,7 +21,12 @@ def routes(stack):
 def ann(stack):
     """An organization with at least two of everything that can be listed."""
     stack.provider("vapi")
+    stack.provider("vapi")
     tenant = Tenant(stack, "ann").make_all()
+    for _ in range(2):
+        attempt(stack, tenant.call("completed"))
+        event(stack, tenant.organization)
+        dead_letter(stack, tenant.organization)
     tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
     for n in range(2):
         tenant.person.post(f"/api/v1/organizations/{tenant.organization}/members", {"email": f"{n}@example.com", "role": "viewer"}, expect=201)

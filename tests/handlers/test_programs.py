@@ -12,6 +12,7 @@ import pytest
 from stack import PROGRAMS, Stack, build_dir, wait_until
 from stack_client import Client, problem
 from stack_hooks import Hooks, synthflow_signature, vapi_event
+from stack_operators import operator
 from stack_process import descriptors, environment, resident
 
 UUID = "11111111-1111-4111-8111-111111111111"
@@ -331,7 +332,13 @@ def requests_for(stack, alice):
                 lambda: who.ask("GET", "/auth/v1/user"), lambda: who.ask("GET", "/auth/v1/verify?type=signup&token=x"),
                 lambda: who.ask("POST", "/auth/v1/otp", {**ann, "data": {"n": "x" * (n % 3000)}})][n % 6]()
 
-    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
+    def admin(_, n):
+        path = f"/api/v1/admin/providers/{provider}"
+        return [lambda: olga.ask("GET", "/api/v1/admin/usage/export"), lambda: alice.ask("GET", path), lambda: olga.ask("GET", f"{path}/check"),
+                lambda: olga.ask("PUT", f"{path}/key", {"api_key": f"key-{n:010d}"}), lambda: olga.ask("PATCH", path, {"name": n})][n % 5]()
+
+    olga, provider = operator(stack), stack.value("select id from call_service_providers")
+    return {"admin": admin, "auth": auth, "auth-v1": auth_v1, "calls": calls, "organizations": organizations, "vapi-webhook": vapi,
             "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
