@@ -12,7 +12,7 @@ from functools import cached_property
 import accounts
 import accounts_v1
 from model_routes import THINGS, Tenant, missing
-from stack_operators import operator
+from stack_operators import event, operator
 
 
 class World:
@@ -147,7 +147,7 @@ VARIABLES = {
 
 # What is other for the routes of a program.
 PROGRAMS = {
-    "admin": {"OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)), "RUN_ID": lambda w: w.run("failed"), "USER_ID": lambda w: w.tenant.person.id,
+    "admin": {"OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)), "RUN_ID": lambda w: w.run("failed"), "EVENT_ID": lambda w: event(w.stack, w.tenant.organization), "USER_ID": lambda w: w.tenant.person.id,
               "CALL_ID": lambda w: w.tenant.ids("call_id")[1]},
     "auth": {"TOKEN": lambda w: bearer(w.account), "SESSION_ID": lambda w: w.account.get(f"{accounts.AUTH}/sessions")["data"][0]["id"]},
     "auth-v1": {"TOKEN": lambda w: bearer(w.caller), "FACTOR_ID": lambda w: w.factor[0], "USER_ID": lambda w: w.caller.id,

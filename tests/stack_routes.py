@@ -33,7 +33,7 @@ def good_value(field):
         return [body_of(field["fields"]) if field.get("fields") else "x"] * max(field.get("min", 1), 1)
     if field["type"] == "object" and field.get("fields"):
         return body_of(field["fields"])
-    if field["type"] == "int" and field.get("min", 0) > 1:
+    if field["type"] in ("int", "number") and field.get("min", 0) > 1:
         return field["min"]
     if field["type"] == "string":
         return "x" * max(field.get("min", 1), 1)

@@ -99,14 +99,27 @@ begin
 end
 $$;
 
--- The most frequent first.
-create or replace function api.admin_end_reasons() returns jsonb
+-- The newest first.
+create or replace function api.admin_end_reasons(p_after text default null, p_limit integer default 20) returns jsonb
     language plpgsql stable set search_path = '' as $$
+declare
+    v_after record;
+    v_rows jsonb;
+    v_next text;
 begin
-    return jsonb_build_object('data', (select coalesce(jsonb_agg(jsonb_build_object(
-            'provider_type', u.provider_type, 'reason', u.reason, 'seen', u.seen, 'first_seen_at', public.time_view(u.first_seen_at),
-            'last_seen_at', public.time_view(u.last_seen_at)) order by u.seen desc, u.provider_type, u.reason), '[]')
-        from (select * from public.end_reasons_unlisted x order by x.seen desc, x.provider_type, x.reason limit 200) u));
+    select * into v_after from public.cursor_read('admin_end_reasons', p_after, '.+');
+    with page as (
+        select u, u.provider_type || ' ' || u.reason as id, row_number() over (order by u.first_seen_at desc, u.provider_type || ' ' || u.reason desc) as i
+          from public.end_reasons_unlisted u
+         where v_after.id is null or (u.first_seen_at, u.provider_type || ' ' || u.reason) < (v_after.at, v_after.id)
+         order by u.first_seen_at desc, u.provider_type || ' ' || u.reason desc limit p_limit + 1)
+    select coalesce(jsonb_agg(jsonb_build_object(
+               'provider_type', (g.u).provider_type, 'reason', (g.u).reason, 'seen', (g.u).seen, 'first_seen_at', public.time_view((g.u).first_seen_at),
+               'last_seen_at', public.time_view((g.u).last_seen_at)) order by g.i) filter (where g.i <= p_limit), '[]'),
+           max(case when g.i = p_limit then public.cursor_make('admin_end_reasons', (g.u).first_seen_at, g.id) end)
+             filter (where (select count(*) from page) > p_limit)
+      into v_rows, v_next from page g;
+    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
 end
 $$;
 

@@ -244,7 +244,12 @@ def test_operators_routes_are_for_no_customer(stack, routes, tenants):
     """Whatever role he has, whatever he names: not with his own things, and not with another's."""
     alice, bob = tenants
     askers = [alice.person, alice.key, *(alice.member(role) for role in ("viewer", "member", "admin", "owner"))]
-    before, words = all_of(stack, bob), words_of(stack, bob)
+    # A request is counted for whoever asks.
+    def left():
+        return [row for row in all_of(stack, bob) if row[0] != "public.rate_buckets"]
+    for tenant in tenants:
+        sample({"name": "event_id", "type": "int"}, tenant)
+    before, words = left(), words_of(stack, bob)
     assert len(for_operators(routes)) >= 30
     for route in for_operators(routes):
         for who, things in ((who, things) for who in askers for things in (alice, bob)):
@@ -255,7 +260,7 @@ def test_operators_routes_are_for_no_customer(stack, routes, tenants):
         for role in ("service_role", "hookswitch_operator"):
             problem(ask(Client(stack.url, {"Authorization": "Bearer " + stack.token("bob", role=role)}), route, bob), *(
                 (403, "operator_needed") if role == "service_role" else (401, "token_invalid")))
-    assert all_of(stack, bob) == before
+    assert left() == before
 
 
 def test_routes_that_are_open_to_all_tell_of_nobody(stack, routes, tenants):

@@ -23,10 +23,11 @@ def ann(stack):
     stack.provider("vapi")
     stack.provider("vapi")
     tenant = Tenant(stack, "ann").make_all()
-    for _ in range(2):
+    for n in range(2):
         attempt(stack, tenant.call("completed"))
         event(stack, tenant.organization)
         dead_letter(stack, tenant.organization)
+        stack.sql("insert into end_reasons_unlisted (provider_type, reason) values ('vapi', %s)", f"odd-{n}")
     tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
     for n in range(2):
         tenant.person.post(f"/api/v1/organizations/{tenant.organization}/members", {"email": f"{n}@example.com", "role": "viewer"}, expect=201)
@@ -53,7 +54,7 @@ def walk(value, name=""):
 
 
 def test_a_list_goes_on_where_its_own_cursor_says_and_takes_no_other(routes, ann):
-    cursors = {}
+    cursors, queries = {}, {route["path"]: route["query"] for route in routes if "query" in route}
     for route in lists(routes):
         page = asker(ann.stack, route, ann.person).get(address(ann, route) + "?limit=1")
         assert set(page) == {"data", "next_cursor"} and len(page["data"]) == 1, route["path"]
@@ -63,7 +64,8 @@ def test_a_list_goes_on_where_its_own_cursor_says_and_takes_no_other(routes, ann
         assert after["data"] and after["data"] != page["data"], route["path"]
     for route in lists(routes):
         for path, cursor in [*cursors.items(), ("nonsense", "MTIz")]:
-            if path == route["path"]:
+            # The same list may stand behind two addresses.
+            if path == route["path"] or queries.get(path) == route["query"]:
                 continue
             for who in (asker(ann.stack, route, ann.person), *([ann.key] if route["access"] == "api" else [])):
                 answer = problem(who.ask("GET", f"{address(ann, route)}?after={cursor}"), 400, "bad_cursor")
