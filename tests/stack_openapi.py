@@ -44,7 +44,9 @@ class Description:
 
     def find(self, path):
         """The path as it is described and its operations, or None; what is written out wins over parameters."""
-        return self._find(self.tree, [unquote(part) for part in path.split("?")[0].split("/")[1:]])
+        parts = [unquote(part) for part in path.split("?")[0].split("/")[1:]]
+        # The web server goes up there.
+        return None if {".", ".."}.intersection(parts) else self._find(self.tree, parts)
 
     def _find(self, at, parts):
         if not parts:
@@ -68,7 +70,7 @@ class Description:
 
     def closed(self, schema):
         """The schema with all $ref replaced, in which objects hold nothing but what is described."""
-        schema = dict(self.named(schema))
+        schema = {word: value for word, value in self.named(schema).items() if word != "description"}
         if "allOf" in schema:
             first, *more = schema["allOf"]
             return {**schema, "allOf": [self.closed(first), *more]}

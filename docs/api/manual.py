@@ -2,7 +2,7 @@
 
 from curl import curl
 from described import camel, fields_in, tables_of
-from refusals import refusals
+from refusals import body_type, refusals, takes_bytes
 
 INTRODUCTION = """# The API
 
@@ -65,7 +65,8 @@ def _request_rows(fields, place, before=""):
 
 def _request(route):
     rows = [row for place in ("path", "query", "body") for row in _request_rows(fields_in(route, place), place)]
-    return ["", "| Field | In | Type | Needed | | |", "|---|---|---|---|---|---|", *rows] if rows else []
+    table = ["", "| Field | In | Type | Needed | | |", "|---|---|---|---|---|---|", *rows] if rows else []
+    return [*table, "", f"The body is {body_type(route)}."] if takes_bytes(route) else table
 
 
 def _answer(route):

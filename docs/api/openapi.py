@@ -1,7 +1,7 @@
 """The description in the form of OpenAPI 3.1, made from what the programs say of themselves."""
 
 from described import camel, fields_in, operation_id, params_of, tables_of
-from refusals import is_keyed, is_limited, is_tagged, refusals, server_refusals
+from refusals import body_type, is_keyed, is_limited, is_tagged, refusals, server_refusals, takes_bytes
 from schemas import answer_schema, field_schema, object_schema
 
 ABOUT = """The back end of an AI-phone-call business: calls from a durable queue, with everything around them.
@@ -170,9 +170,8 @@ class Document:
     def request_body(route):
         """What is sent."""
         fields = fields_in(route, "body")
-        if route["raw"] and route["method"] != "GET":
-            kind = route.get("body_type", "application/json")
-            return {"required": True, "content": {one: {"schema": {}} for one in kind.split(", ")}}
+        if takes_bytes(route):
+            return {"required": True, "content": {one: {"schema": {}} for one in body_type(route).split(", ")}}
         if not fields:
             return None
         schema = object_schema(fields, answer=False, strict=not route["lenient"])

@@ -25,6 +25,16 @@ def takes_body(route):
     return route["method"] in ("POST", "PUT", "PATCH")
 
 
+def takes_bytes(route):
+    """Whether its body is no JSON of fields: as it came, or of any size."""
+    return takes_body(route) and bool(route["raw"] or route.get("stream"))
+
+
+def body_type(route):
+    """Of what type such a body is."""
+    return route.get("body_type", "text/csv" if route.get("stream") else "application/json")
+
+
 def is_limited(route):
     """Whether requests are counted."""
     return route["access"] not in ("local", "internal") and not route["unlimited"]
@@ -50,7 +60,7 @@ def _of_input(route):
         codes.add("bad_cursor")
     if takes_body(route):
         codes.add("too_large")
-        if not route["raw"]:
+        if not takes_bytes(route):
             codes |= {"bad_json", "json_too_deep", "unsupported_media_type"}
     return codes
 

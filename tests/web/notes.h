@@ -126,7 +126,8 @@ static const struct route note_routes[] = {
 	    .flags = ROUTE_LENIENT | ROUTE_SECRET },
 	{ GET, "/silent", PUBLIC, NO_FIELDS, note_silent, 200, NULL, "x" },
 	{ POST, "/raw", PUBLIC, NO_FIELDS, note_raw, 200, NULL, "x", .flags = ROUTE_RAW,
-	    .body_max = 100, .after = note_after, .returns = RETURNS_FILE("text/plain") },
+	    .body_max = 100, .after = note_after, .returns = RETURNS_FILE("text/plain"),
+	    .body_type = "text/csv" },
 };
 
 static const struct server notes = { "notes", note_routes, COUNT(note_routes) };

@@ -64,8 +64,40 @@ what_a_route_answers_is_told(void **state)
 	returns = json_path(j, "routes.10.returns");
 	assert_string_equal(json_str(returns, "form"), "file");
 	assert_string_equal(json_str(returns, "type"), "text/plain");
+	assert_string_equal(json_str(json_path(j, "routes.10"), "body_type"), "text/csv");
+	assert_null(json_path(j, "routes.0.body_type"));
+	assert_null(json_path(j, "codes"));
 	assert_null(json_path(j, "routes.0.returns"));
 	assert_int_equal(json_len(json_path(j, "routes.0.errors")), 0);
+	fake_close(&f);
+}
+
+/* One code is told as another, one keeps its name and has another status. */
+static const char *
+other_code(const char *code, int *status)
+{
+	if (strcmp(code, "call_ended") == 0)
+		*status = 400;
+	return strcmp(code, "not_found") == 0 ? "nowhere" : code;
+}
+
+static void
+codes_that_are_told_as_others_are_told(void **state)
+{
+	struct server s = notes;
+	const struct json *j;
+	struct fake f;
+
+	(void)state;
+	s.problem_code = other_code;
+	child_run(&s, "--describe", NULL, "", &a);
+	fake_open(&f);
+	assert_int_equal(json_read(f.c.mem, a.text, strlen(a.text), JSON_DEPTH_API, &j), JSON_OK);
+	assert_int_equal(json_len(json_get(j, "codes")), 2);
+	assert_string_equal(json_str(json_path(j, "codes.not_found"), "code"), "nowhere");
+	assert_int_equal(json_int(json_path(j, "codes.not_found"), "status", 0), 404);
+	assert_string_equal(json_str(json_path(j, "codes.call_ended"), "code"), "call_ended");
+	assert_int_equal(json_int(json_path(j, "codes.call_ended"), "status", 0), 400);
 	fake_close(&f);
 }
 
@@ -148,6 +180,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_description_is_json),
 		cmocka_unit_test(what_a_route_answers_is_told),
+		cmocka_unit_test(codes_that_are_told_as_others_are_told),
 		cmocka_unit_test(options_answer_without_settings),
 		cmocka_unit_test(fitting_routes_are_proved),
 		cmocka_unit_test(misfits_are_named),
