@@ -68,7 +68,10 @@ static struct child a;
 		threads, "DATABASE_URL=", NULL                                                     \
 	}
 
-/* How many threads the program has; one of them waits for signals. */
+/* What waits for signals, and what a sanitizer brings along. */
+static int others;
+
+/* How many threads of the program take requests. */
 static int
 threads_of(pid_t pid)
 {
@@ -82,7 +85,19 @@ threads_of(pid_t pid)
 	while (readdir(d))
 		n++;
 	closedir(d);
-	return n - 1;
+	return n - others;
+}
+
+/* At its start there is one. */
+static pid_t
+start(const char *threads)
+{
+	pid_t pid = served_start(&program, ASK_WITHOUT(threads));
+
+	assert_true(served_says("event=start"));
+	others = 0;
+	others = threads_of(pid) - 1;
+	return pid;
 }
 
 static void
@@ -112,7 +127,7 @@ threads_serve_at_once(void **state)
 	size_t i;
 
 	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=8"));
+	pid = start("HOOKSWITCH_THREADS=8");
 	for (i = 0; i < COUNT(fds); i++)
 		fds[i] = client_ask(served_path, "GET", "/meet", SPAN(""), true);
 	for (i = 0; i < COUNT(fds); i++) {
@@ -130,9 +145,8 @@ threads_come_when_they_are_needed_and_go_again(void **state)
 	size_t i;
 
 	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=16"));
-	assert_true(served_says("event=start"));
-	wait_for_threads(pid, 1, 1);
+	pid = start("HOOKSWITCH_THREADS=16");
+	assert_int_equal(threads_of(pid), 1);
 	for (i = 0; i < COUNT(fds); i++)
 		fds[i] = client_ask(served_path, "GET", "/meet", SPAN(""), true);
 	for (i = 0; i < COUNT(fds); i++) {
@@ -152,7 +166,7 @@ there_are_never_more_than_the_settings_allow(void **state)
 	pid_t pid;
 
 	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
+	pid = start("HOOKSWITCH_THREADS=2");
 	fds[0] = client_ask(served_path, "GET", "/one", SPAN(""), true);
 	fds[1] = client_ask(served_path, "GET", "/two", SPAN(""), true);
 	queued = client_ask(served_path, "POST", "/echo", SPAN("later"), true);
@@ -162,7 +176,7 @@ there_are_never_more_than_the_settings_allow(void **state)
 	client_answer(fds[0], &a);
 	client_answer(fds[1], &a);
 	assert_string_equal(a.body, "\"stopping\"");
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
+	pid = start("HOOKSWITCH_THREADS=2");
 	client_answer(queued, &a);
 	assert_string_equal(a.body, "later");
 	assert_int_equal(served_finish(pid), 0);
@@ -175,7 +189,7 @@ a_thread_that_is_held_up_leaves_one_that_serves(void **state)
 	int fd;
 
 	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=4"));
+	pid = start("HOOKSWITCH_THREADS=4");
 	fd = client_ask(served_path, "GET", "/one", SPAN(""), true);
 	assert_true(served_says("waiting /one"));
 	echo_once();
@@ -192,8 +206,7 @@ quiet_is_told_once_after_requests(void **state)
 	pid_t pid;
 
 	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
-	assert_true(served_says("event=start"));
+	pid = start("HOOKSWITCH_THREADS=2");
 	poll(NULL, 0, 1300);
 	assert_false(served_said("quiet"));
 	client_answer(client_ask(served_path, "POST", "/echo", SPAN("x"), true), &a);
