@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define MEM_CHECKED 1
 #elif defined(__has_feature)
@@ -241,6 +245,15 @@ mem_reset(struct mem *m)
 	m->used = 0;
 }
 
+void
+mem_empty(struct mem *m)
+{
+	mem_reset(m);
+	if (m->newest)
+		block_free(m->newest);
+	m->newest = NULL;
+}
+
 size_t
 mem_used(const struct mem *m)
 {
@@ -267,4 +280,12 @@ mem_freep(struct mem **m)
 {
 	mem_free(*m);
 	*m = NULL;
+}
+
+void
+mem_give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }

@@ -34,6 +34,13 @@ int mem_on_reset(struct mem *m, void (*f)(void *), void *arg);
 /* mem_reset: forgets everything; keeps one block so that the next request allocates nothing. */
 void mem_reset(struct mem *m);
 
+/* mem_empty: forgets everything and keeps no block. */
+void mem_empty(struct mem *m);
+
+/* mem_give_back: what was freed goes back to the system.  Takes a moment: for a program that has
+ * nothing to do. */
+void mem_give_back(void);
+
 /* mem_used: bytes given out since the last reset. */
 size_t mem_used(const struct mem *m);
 

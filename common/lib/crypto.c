@@ -6,27 +6,31 @@
  */
 #include "lib/crypto.h"
 
+#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum { GCM_TAG = 16, GCM_NONCE = 12 };
 
 /* Set once by look_up and only read afterwards; they stay until the process ends. */
 static struct {
 	EVP_MD *sha256;
-	EVP_CIPHER *gcm;
 	EVP_MAC_CTX
 	*hmac[3]; /* by enum digest: the digest is set, the key is not; copied for each use */
 } found;
 
 static pthread_once_t found_once = PTHREAD_ONCE_INIT;
+
+/* By itself: OpenSSL makes 100 KiB of ciphers ready for it, and many a program seals nothing. */
+static EVP_CIPHER *gcm;
+static pthread_once_t gcm_once = PTHREAD_ONCE_INIT;
 
 static void
 mac_freep(EVP_MAC_CTX **c)
@@ -80,7 +84,6 @@ look_up(void)
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 
 	found.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	found.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	if (mac) {
 		found.hmac[DIGEST_SHA1] = look_up_hmac(mac, "SHA1");
 		found.hmac[DIGEST_SHA256] = look_up_hmac(mac, "SHA256");
@@ -93,6 +96,12 @@ static void
 need_found(void)
 {
 	pthread_once(&found_once, look_up);
+}
+
+static void
+look_up_gcm(void)
+{
+	gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 }
 
 int
@@ -166,10 +175,20 @@ crypto_equal(struct span a, struct span b)
 	return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* The system's own, which no process must gather or keep for itself. */
 int
 crypto_random(void *buf, size_t n)
 {
-	return n <= INT32_MAX && RAND_bytes(buf, (int)n) == 1 ? 0 : -1;
+	char *at = buf;
+	ssize_t got;
+
+	for (; n > 0; at += got, n -= (size_t)got) {
+		got = getrandom(at, n, 0);
+		if (got < 0 && errno != EINTR)
+			return -1;
+		got = got < 0 ? 0 : got;
+	}
+	return 0;
 }
 
 int
@@ -200,10 +219,10 @@ crypto_gcm_seal(const unsigned char key[32], const unsigned char nonce[12], stru
 	CLEANUP(cipher_freep) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	int n = 0;
 
-	need_found();
-	if (!c || !found.gcm || plain.len > INT32_MAX / 2 || aad.len > INT32_MAX / 2)
+	pthread_once(&gcm_once, look_up_gcm);
+	if (!c || !gcm || plain.len > INT32_MAX / 2 || aad.len > INT32_MAX / 2)
 		return -1;
-	if (EVP_EncryptInit_ex2(c, found.gcm, key, nonce, NULL) != 1)
+	if (EVP_EncryptInit_ex2(c, gcm, key, nonce, NULL) != 1)
 		return -1;
 	if (aad.len > 0 &&
 	    EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)aad.data, (int)aad.len) != 1)
@@ -227,11 +246,11 @@ crypto_gcm_open(const unsigned char key[32], const unsigned char nonce[12], stru
 	unsigned char tag[GCM_TAG];
 	int n = 0;
 
-	need_found();
-	if (!c || !found.gcm || sealed.len < GCM_TAG || sealed.len > INT32_MAX / 2)
+	pthread_once(&gcm_once, look_up_gcm);
+	if (!c || !gcm || sealed.len < GCM_TAG || sealed.len > INT32_MAX / 2)
 		return -1;
 	memcpy(tag, in + len, GCM_TAG);
-	if (EVP_DecryptInit_ex2(c, found.gcm, key, nonce, NULL) != 1)
+	if (EVP_DecryptInit_ex2(c, gcm, key, nonce, NULL) != 1)
 		return -1;
 	if (aad.len > 0 &&
 	    EVP_DecryptUpdate(c, NULL, &n, (const unsigned char *)aad.data, (int)aad.len) != 1)

@@ -42,7 +42,7 @@ may_repeat_refused(struct db_flight *f, struct tries *t)
 		pause_after_conflict(t->conflicts++);
 		return true;
 	case AGAIN_FRESH:
-		pool_renew(f->db);
+		db_renew(f->db);
 		return t->losses++ < LOSSES_MAX;
 	case AGAIN_NEVER:
 		break;
@@ -179,7 +179,7 @@ go_on(struct ctx *c, struct db_tx *tx, struct db_flight *f, const struct db_step
 	}
 	tx->conflicted = v == DB_REFUSED && fail_again(f->error) == AGAIN_CONFLICT;
 	if (v == DB_REFUSED && fail_again(f->error) == AGAIN_FRESH) {
-		pool_renew(tx->db);
+		db_renew(tx->db);
 		return fail_lost(c, f, DB_LOST);
 	}
 	return fail_flight(c, f, v, 0);

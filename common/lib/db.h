@@ -56,6 +56,9 @@ void db_close(struct db *db);
 /* db_close_idle: closes connections that were unused too long; returns ms until it should be asked
  * again, -1: never. */
 int db_close_idle(struct db *db);
+/* db_renew: each connection is opened anew before its next use, so that the server gives back what
+ * it gathered for it. */
+void db_renew(struct db *db);
 
 /* db_run: all steps in one flight.  0, or -1 with the failure recorded:
  *   SQLSTATE PTnnn -> that status and the message as code, DETAIL as detail (nothing was

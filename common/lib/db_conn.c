@@ -16,6 +16,18 @@ enum { CONNECT_SECONDS_MIN = 2, CONNECT_SECONDS_MAX = 5 };
 /* The statement's result, its end, the Sync's; some to spare. */
 enum { SIMPLE_RESULTS = 6 };
 
+/* ---- starting ------------------------------------------------------------ */
+
+int _gnutls_global_init_skip(void);
+
+/* GnuTLS comes along with libpq's LDAP and is never used: it shall not make itself ready whenever
+ * a program starts, which takes time and 150 KiB.  Asked by GnuTLS itself. */
+int
+_gnutls_global_init_skip(void)
+{
+	return 1;
+}
+
 /* ---- opening and closing ------------------------------------------------ */
 
 /* Notices are not passed on: their text may hold what people said.  That one came is all that

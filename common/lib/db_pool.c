@@ -189,7 +189,7 @@ pool_give(struct db *db, struct db_conn *conn)
 }
 
 void
-pool_renew(struct db *db)
+db_renew(struct db *db)
 {
 	pthread_mutex_lock(&db->lock);
 	db->generation++;

@@ -123,8 +123,6 @@ extern const char *const conn_session_sql;
  * what is open and gives it back, or closes it when it is broken. */
 struct db_conn *pool_take(struct ctx *c, struct db *db);
 void pool_give(struct db *db, struct db_conn *conn);
-/* pool_renew: all connections that are open now are closed before their next use. */
-void pool_renew(struct db *db);
 
 /* db_flight.c */
 

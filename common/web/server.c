@@ -1,5 +1,5 @@
 /*
- * server.c - the life of a program: settings, threads that accept in turn, the end by signal.
+ * server.c - the life of a program: settings, start, the end by signal.
  *
  * The only global state of a program is here.  It is written before the threads start; what changes
  * later is atomic or has a lock.
@@ -11,11 +11,10 @@
 #include "web/auth.h"
 #include "web/check.h"
 #include "web/cors.h"
-#include "web/handle.h"
 #include "web/keyset.h"
+#include "web/threads.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +22,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PROGRAM_MEM_MAX = 4 * 1024 * 1024, TICK_MS = 1000, THREADS_MAX = 64 };
+enum { PROGRAM_MEM_MAX = 4 * 1024 * 1024, THREADS_MAX = 64 };
 enum exit_status { EXIT_FINE = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2 };
 
 static struct {
@@ -36,10 +35,7 @@ static struct {
 	bool watched; /* watcher runs */
 	pthread_t watcher;
 	atomic_bool stopping;
-	atomic_bool unquiet;  /* a request came since quiet was called */
-	atomic_int busy;      /* threads with a request in hand */
-	pthread_mutex_t turn; /* held by the one thread that waits for a request */
-} program = { .stop_fd = -1, .turn = PTHREAD_MUTEX_INITIALIZER };
+} program = { .stop_fd = -1 };
 
 struct db *
 server_db(void)
@@ -123,156 +119,24 @@ end_signals(void)
 	program.watched = false;
 }
 
-/* ---- waiting for requests ---------------------------------------------------------- */
-
-struct worker {
-	pthread_t thread;
-	struct ctx c;
-	struct request request;
-	struct fcgi *fcgi;
-};
-
-enum turn { TURN_STOP, TURN_NOTHING, TURN_TIMEOUT, TURN_REQUEST };
-
-/* How long to wait at most.  While others are at work the rest may change at any moment, so it is
- * looked at again soon. */
-static int
-wait_ms(void)
-{
-	int ms = program.db ? db_close_idle(program.db) : -1;
-
-	if (atomic_load(&program.busy) > 0 ||
-	    (program.server->quiet && atomic_load(&program.unquiet)))
-		ms = ms < 0 || ms > TICK_MS ? TICK_MS : ms;
-	return ms;
-}
-
-/* Exactly one thread waits at a time; a request is taken under the lock, so that no thread blocks
- * in accept. */
-static enum turn
-take_turn(struct worker *w)
-{
-	struct pollfd fds[2] = { { program.stop_fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
-	enum turn turn = TURN_NOTHING;
-	int n;
-
-	pthread_mutex_lock(&program.turn);
-	n = server_stopping() ? 0 : poll(fds, COUNT(fds), wait_ms());
-	if (server_stopping() || (fds[1].revents & (POLLERR | POLLNVAL)))
-		turn = TURN_STOP;
-	else if (n == 0)
-		turn = TURN_TIMEOUT;
-	else if (n > 0 && fds[1].revents && fcgi_accept(w->fcgi) == 0) {
-		atomic_fetch_add(&program.busy, 1);
-		turn = TURN_REQUEST;
-	}
-	pthread_mutex_unlock(&program.turn);
-	return turn;
-}
-
-static void
-serve_request(struct worker *w)
-{
-	w->request = (struct request){ .server = program.server, .fcgi = w->fcgi };
-	w->request.variables = fcgi_params(w->fcgi);
-	handle_request(&w->c, &w->request, program.sql);
-	ctx_reset(&w->c);
-	atomic_store(&program.unquiet, true);
-}
-
-static void
-be_quiet(struct worker *w)
-{
-	if (atomic_load(&program.busy) > 0 || !program.server->quiet ||
-	    !atomic_exchange(&program.unquiet, false))
-		return;
-	program.server->quiet(&w->c);
-	ctx_reset(&w->c);
-}
-
-static void *
-work(void *arg)
-{
-	struct worker *w = arg;
-	enum turn turn;
-
-	while ((turn = take_turn(w)) != TURN_STOP) {
-		if (turn == TURN_REQUEST) {
-			serve_request(w);
-			atomic_fetch_sub(&program.busy, 1);
-		} else if (turn == TURN_TIMEOUT)
-			be_quiet(w);
-	}
-	return NULL;
-}
-
 /* ---- serving --------------------------------------------------------------------------- */
-
-static int
-open_worker(struct worker *w)
-{
-	w->fcgi = fcgi_new();
-	return w->fcgi ? ctx_init(&w->c, SERVER_MEM_MAX) : -1;
-}
-
-static void
-close_worker(struct worker *w)
-{
-	ctx_free(&w->c);
-	fcgi_free(w->fcgi);
-}
-
-static int
-serve_once(struct worker *w)
-{
-	if (fcgi_accept(w->fcgi) < 0)
-		return EXIT_TROUBLE;
-	serve_request(w);
-	return EXIT_FINE;
-}
-
-/* The first worker is the main thread itself. */
-static int
-serve_all(struct worker *workers, size_t n)
-{
-	size_t i, started;
-
-	for (started = 1; started < n; started++)
-		if (open_worker(&workers[started]) < 0 ||
-		    pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
-			break;
-	work(&workers[0]);
-	for (i = 1; i < started; i++)
-		pthread_join(workers[i].thread, NULL);
-	for (i = 1; i < n && i <= started; i++)
-		close_worker(&workers[i]);
-	return EXIT_FINE;
-}
 
 static int
 serve(void)
 {
-	size_t n = program.cgi ? 1 : (size_t)setting_int(SET_HOOKSWITCH_THREADS);
-	struct worker *workers;
+	size_t n = (size_t)setting_int(SET_HOOKSWITCH_THREADS);
 	int rc;
 
 	n = n > THREADS_MAX ? THREADS_MAX : n;
-	workers = mem_alloc(program.mem, n * sizeof(*workers));
-	if (!workers || open_worker(&workers[0]) < 0) {
+	if (program.cgi)
+		return threads_serve_one(program.server, program.sql) < 0 ? EXIT_TROUBLE :
+									    EXIT_FINE;
+	log_line(LOG_INFO, "event=start threads=%zu", n);
+	rc = threads_serve(program.server, program.sql, n);
+	if (rc < 0)
 		log_line(LOG_ERROR, "event=start_failed why=memory");
-		return EXIT_TROUBLE;
-	}
-	if (!program.cgi)
-		log_line(LOG_INFO, "event=start threads=%zu", n);
-	rc = program.cgi ? serve_once(&workers[0]) : serve_all(workers, n);
-	if (program.server->stop) {
-		ctx_reset(&workers[0].c);
-		program.server->stop(&workers[0].c);
-	}
-	close_worker(&workers[0]);
-	if (!program.cgi)
-		log_line(LOG_INFO, "event=stop");
-	return rc;
+	log_line(LOG_INFO, "event=stop");
+	return rc < 0 ? EXIT_TROUBLE : EXIT_FINE;
 }
 
 /* ---- start ------------------------------------------------------------------------------ */

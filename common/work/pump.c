@@ -175,6 +175,7 @@ round_rest(struct pump *p, struct plan *r, int64_t now)
 static void
 turn_wait(struct pump *p, struct plan *r)
 {
+	rounds_rest(&r->rounds, p->db);
 	if (rounds_wait(&r->rounds, p->fetch,
 		earliest(earliest(r->claim_at, r->look_at), r->upkeep_at)))
 		r->claim_at = r->look_at = 0;

@@ -104,6 +104,17 @@ void
 rounds_narrow(struct rounds *r)
 {
 	r->gap = setting_int(SET_HOOKSWITCH_PUMP_BUSY_MS);
+	r->rest_at = clock_steady_ms() + setting_int(SET_HOOKSWITCH_DB_IDLE_SECONDS) * 1000;
+}
+
+void
+rounds_rest(struct rounds *r, struct db *db)
+{
+	if (r->rest_at == 0 || clock_steady_ms() < r->rest_at)
+		return;
+	r->rest_at = 0;
+	db_renew(db);
+	mem_give_back();
 }
 
 int

@@ -15,6 +15,8 @@ struct rounds {
 	const char *name; /* of the poke */
 	int64_t end;      /* of the waiting, on the steady clock */
 	int64_t gap;      /* ms until the next look after a vain one */
+	int64_t
+	    rest_at; /* when there was nothing for so long that memory is given back; 0: it was */
 	int poke_fd, stop_fd;
 	bool stopping;
 };
@@ -33,6 +35,10 @@ bool rounds_over(const struct rounds *r, const struct fetch *f, bool kept);
  * rounds_narrow: there was something. */
 void rounds_widen(struct rounds *r);
 void rounds_narrow(struct rounds *r);
+
+/* rounds_rest: before a wait: once nothing was there for a while, connections begin anew and memory
+ * is given back. */
+void rounds_rest(struct rounds *r, struct db *db);
 
 /* rounds_worker: a name for this worker: process and a random part; -1 with errno. */
 int rounds_worker(char ret[ROUNDS_WORKER_MAX]);

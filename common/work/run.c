@@ -242,6 +242,7 @@ turn_round(struct work *w, struct plan *p)
 		p->claim_at = now + ROUNDS_FAILED_MS;
 	if (rounds_over(&p->rounds, w->fetch, w->items != NULL))
 		return false;
+	rounds_rest(&p->rounds, w->db);
 	if (rounds_wait(&p->rounds, w->fetch,
 		earliest(earliest(p->claim_at, p->renew_at),
 		    earliest(p->upkeep_at, p->schedules_at))))

@@ -137,6 +137,23 @@ what_a_library_owns_is_given_back_newest_first_and_once(void **state UNUSED)
 	mem_free(NULL);
 }
 
+static void
+an_empty_region_is_as_good_as_new(void **state)
+{
+	CLEANUP(mem_freep) struct mem *m = mem_new(64 * 1024);
+	char *p;
+
+	(void)state;
+	assert_non_null(mem_alloc(m, 40000));
+	mem_empty(m);
+	mem_empty(m);
+	mem_give_back();
+	assert_int_equal(mem_used(m), 0);
+	p = mem_alloc(m, 60000);
+	assert_non_null(p);
+	assert_int_equal(p[0] + p[59999], 0);
+}
+
 int
 main(void)
 {
@@ -146,6 +163,7 @@ main(void)
 		cmocka_unit_test(nothing_is_given_beyond_the_limit),
 		cmocka_unit_test(a_size_that_would_wrap_around_is_refused),
 		cmocka_unit_test(a_warm_region_stays_in_its_one_block),
+		cmocka_unit_test(an_empty_region_is_as_good_as_new),
 		cmocka_unit_test(what_a_library_owns_is_given_back_newest_first_and_once),
 	};
 

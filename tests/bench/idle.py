@@ -108,7 +108,7 @@ def occupied(stack, when):
     programs = [pid for name in PROGRAMS for pid in measure.tree(stack.programs[name].program_pid())]
     servers = measure.backends(stack)
     parts = [[measure.proportional_memory(pid) for pid in pids] for pids in (programs, servers)]
-    measure.note(f"memory-pss {when}: {len(programs)} programs {sum(parts[0]):.1f} MiB, "
+    measure.note(f"memory-pss {when}: {len(programs)} programs {sum(parts[0]):.1f} MiB, {sum(parts[0]) / len(programs):.2f} each, "
                  f"{len(servers)} connections {sum(parts[1]):.1f} MiB")
     return statistics.fsum(parts[0] + parts[1])
 
@@ -127,6 +127,7 @@ def memory(stack):
     time.sleep(1)
     occupied(stack, "just after work")
     wait_until(lambda: len(measure.backends(stack)) <= len(PUMPS), IDLE_AFTER, "connections that nobody uses being closed")
+    time.sleep(2)  # the pumps' own begin anew at that time
     found = occupied(stack, "idle")
     for pump in pumps:
         pump.join()

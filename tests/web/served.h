@@ -54,6 +54,7 @@ served_start(const struct server *s, const char *const *variables)
 	int log;
 
 	fflush(NULL);
+	unlink(served_log); /* what the one before said is not this one's */
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {

@@ -1,11 +1,10 @@
 /*
- * test_server.c - a program's life: it serves over FastCGI with its threads, ends by signal after
- * what it has in hand, and leaves the socket to its successor.
+ * test_server.c - a program's life: it serves over FastCGI, ends by signal after what it has in
+ * hand, and leaves the socket to its successor.
  */
 #include "served.h"
 
 #include <dirent.h>
-#include <stdatomic.h>
 
 /* ---- a program ------------------------------------------------------------ */
 
@@ -28,29 +27,6 @@ wait_for_stop(struct ctx *c, const void *in)
 	return reply_json(c, 200, server_stopping() ? SPAN("\"stopping\"") : SPAN("\"waited\""));
 }
 
-enum { THREADS = 8 };
-
-/* Answers only once all threads have met here. */
-static int
-meet(struct ctx *c, const void *in)
-{
-	static atomic_int met;
-	int64_t until = clock_steady_ms() + 60000;
-
-	(void)in;
-	atomic_fetch_add(&met, 1);
-	while (atomic_load(&met) < THREADS && clock_steady_ms() < until)
-		poll(NULL, 0, 5);
-	return reply_json(c, 200, atomic_load(&met) < THREADS ? SPAN("0") : SPAN("\"met\""));
-}
-
-static void
-tell_quiet(struct ctx *c)
-{
-	(void)c;
-	fputs("quiet\n", stderr);
-}
-
 static void
 tell_stop(struct ctx *c)
 {
@@ -70,11 +46,10 @@ static const struct route routes[] = {
 	{ POST, "/echo", PUBLIC, NO_FIELDS, echo, 200, NULL, "x", .flags = ROUTE_RAW,
 	    .body_max = 200000 },
 	{ GET, "/wait", PUBLIC, NO_FIELDS, wait_for_stop, 200, NULL, "x" },
-	{ GET, "/meet", PUBLIC, NO_FIELDS, meet, 200, NULL, "x" },
 };
 
 static const struct server program = { "program", routes, COUNT(routes), .option = once,
-	.quiet = tell_quiet, .stop = tell_stop };
+	.stop = tell_stop };
 
 static struct child a;
 
@@ -136,24 +111,6 @@ a_body_over_the_limit_is_refused_with_and_without_length(void **state)
 }
 
 static void
-threads_serve_at_once(void **state)
-{
-	int fds[THREADS];
-	pid_t pid;
-	size_t i;
-
-	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=8"));
-	for (i = 0; i < COUNT(fds); i++)
-		fds[i] = client_ask(served_path, "GET", "/meet", SPAN(""), true);
-	for (i = 0; i < COUNT(fds); i++) {
-		client_answer(fds[i], &a);
-		assert_string_equal(a.body, "\"met\"");
-	}
-	assert_int_equal(served_finish(pid), 0);
-}
-
-static void
 a_request_in_hand_is_finished_and_a_successor_takes_over(void **state)
 {
 	pid_t first, second;
@@ -191,23 +148,6 @@ broken_peers_do_no_harm(void **state)
 	close(fd);
 	client_answer(client_ask(served_path, "POST", "/echo", SPAN("still here"), true), &a);
 	assert_string_equal(a.body, "still here");
-	assert_int_equal(served_finish(pid), 0);
-}
-
-static void
-quiet_is_told_once_after_requests(void **state)
-{
-	pid_t pid;
-
-	(void)state;
-	pid = served_start(&program, ASK_WITHOUT("HOOKSWITCH_THREADS=2"));
-	assert_true(served_says("event=start"));
-	poll(NULL, 0, 1300);
-	assert_false(served_said("quiet"));
-	client_answer(client_ask(served_path, "POST", "/echo", SPAN("x"), true), &a);
-	assert_true(served_says("quiet"));
-	poll(NULL, 0, 2300);
-	assert_false(served_said("quiet\nquiet"));
 	assert_int_equal(served_finish(pid), 0);
 }
 
@@ -269,11 +209,9 @@ main(void)
 		cmocka_unit_test_teardown(bodies_come_through_whole, served_kill),
 		cmocka_unit_test_teardown(a_body_over_the_limit_is_refused_with_and_without_length,
 		    served_kill),
-		cmocka_unit_test_teardown(threads_serve_at_once, served_kill),
 		cmocka_unit_test_teardown(a_request_in_hand_is_finished_and_a_successor_takes_over,
 		    served_kill),
 		cmocka_unit_test_teardown(broken_peers_do_no_harm, served_kill),
-		cmocka_unit_test_teardown(quiet_is_told_once_after_requests, served_kill),
 		cmocka_unit_test_teardown(own_options_and_wrong_settings, served_kill),
 		cmocka_unit_test_teardown(status_knows_the_newest_migration, served_kill),
 	};

@@ -24,6 +24,7 @@ set_up(void **state)
 	setenv("HOOKSWITCH_RUN_DIR", ".", 1);
 	setenv("HOOKSWITCH_PUMP_BUSY_MS", "10", 1);
 	setenv("HOOKSWITCH_PUMP_QUIET_MS", "70", 1);
+	setenv("HOOKSWITCH_DB_IDLE_SECONDS", "1", 1);
 	fetch = fetch_new(4);
 	return fetch ? settings_load() : -1;
 }
@@ -120,6 +121,29 @@ vain_looks_become_rarer_up_to_the_quiet_interval(void **state)
 	assert_int_equal(r.gap, 10);
 }
 
+/* The database is never asked here. */
+static void
+it_rests_once_after_an_idle_time_and_again_after_work(void **state)
+{
+	struct db *db = db_open("host=/nowhere dbname=none", "");
+	int64_t began = clock_steady_ms();
+	struct rounds r;
+
+	(void)state;
+	assert_non_null(db);
+	assert_true(rounds_begin(&r, "test-rounds", 0, -1));
+	while (r.rest_at != 0) {
+		rounds_rest(&r, db);
+		rounds_wait(&r, fetch, clock_steady_ms() + 20);
+	}
+	assert_true(clock_steady_ms() - began >= 1000);
+	rounds_widen(&r);
+	assert_true(r.rest_at == 0);
+	rounds_narrow(&r);
+	assert_true(r.rest_at > clock_steady_ms());
+	db_close(db);
+}
+
 static void
 workers_have_names_of_their_own(void **state)
 {
@@ -140,6 +164,7 @@ main(void)
 		cmocka_unit_test(its_end_wakes_it_and_nothing_that_is_kept_holds_it_up),
 		cmocka_unit_test(it_stays_while_something_is_to_be_recorded),
 		cmocka_unit_test(vain_looks_become_rarer_up_to_the_quiet_interval),
+		cmocka_unit_test(it_rests_once_after_an_idle_time_and_again_after_work),
 		cmocka_unit_test(workers_have_names_of_their_own),
 	};
 
