@@ -163,7 +163,7 @@ struct audit_in {
 	    FIELD(actor_id, QUERY, T_UUID, INTO(struct audit_in, actor_id),                        \
 		.doc = "Only what this person or key did."),                                       \
 	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type),                  \
-		VALUES("organization", "member", "invitation", "api_key"),                         \
+		VALUES("organization", "member", "invitation", "api_key", "call"),                 \
 		.doc = "Only what was done to such things."),                                      \
 	    FIELD(target_id, QUERY, T_UUID, INTO(struct audit_in, target_id),                      \
 		.doc = "Only what was done to this one."),                                         \
@@ -331,13 +331,15 @@ static const struct field new_api_key_out[] = {
 static const struct field audit_entry_out[] = {
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The entry."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was done."),
-	FIELD(actor_type, OUT, T_ENUM, VALUES("user", "key", "service", "system"), .required = true,
-	    .doc = "Whether a person, a key, the application or the system did it."),
+	FIELD(actor_type, OUT, T_ENUM, VALUES("user", "key", "service", "operator", "system"),
+	    .required = true,
+	    .doc = "Whether a person, a key, the application, an operator or the system did it."),
 	FIELD(actor_id, OUT, T_UUID, .required = true, .nullable = true,
 	    .doc = "That person or key."),
 	FIELD(action, OUT, T_STR, .required = true, .doc = "What was done: member.added."),
-	FIELD(target_type, OUT, T_ENUM, VALUES("organization", "member", "invitation", "api_key"),
-	    .required = true, .doc = "What kind of thing it was done to."),
+	FIELD(target_type, OUT, T_ENUM,
+	    VALUES("organization", "member", "invitation", "api_key", "call"), .required = true,
+	    .doc = "What kind of thing it was done to."),
 	FIELD(target_id, OUT, T_UUID, .required = true, .doc = "That thing."),
 	FIELD(details, OUT, T_OBJECT, .required = true,
 	    .doc = "More of it, by the action: roles, names of what was changed."),

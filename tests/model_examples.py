@@ -16,6 +16,7 @@ import accounts
 import accounts_v1
 from model_auth_v1 import row as _row
 from model_routes import THINGS, Tenant, missing
+from stack_operators import event, operator
 
 
 class World:
@@ -195,6 +196,7 @@ VARIABLES = {
     "EMAIL": lambda w: w.email,
     "NEW_EMAIL": lambda w: "new-" + w.email,
     "PASSWORD": lambda w: accounts.PASSWORD,
+    "PROVIDER_KEY": lambda w: w.stack.keys["vapi"],
     "NEW_PASSWORD": lambda w: "another good horse",
     "FILE": lambda w: contacts_file(),
     "RUN_ID": lambda w: w.run("ready"),
@@ -202,6 +204,8 @@ VARIABLES = {
 
 # What is other for the routes of a program.
 PROGRAMS = {
+    "admin": {"OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)), "RUN_ID": lambda w: w.run("failed"), "EVENT_ID": lambda w: event(w.stack, w.tenant.organization), "USER_ID": lambda w: w.tenant.person.id,
+              "CALL_ID": lambda w: w.tenant.ids("call_id")[1]},
     "auth": {"TOKEN": lambda w: bearer(w.account), "SESSION_ID": lambda w: w.account.get(f"{accounts.AUTH}/sessions")["data"][0]["id"]},
     "auth-v1": {"TOKEN": lambda w: bearer(w.caller), "FACTOR_ID": lambda w: w.factor[0], "USER_ID": lambda w: w.caller.id,
                 "CODE": lambda w: accounts.app_code(w.factor[1])},

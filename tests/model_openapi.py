@@ -11,6 +11,7 @@ import accounts
 import accounts_v1
 from stack_client import Client
 from stack_hooks import recorded
+from stack_operators import ADMIN, dead_letter, operator
 
 AUTH, ONE = accounts.AUTH, "/api/v1/organizations/"
 
@@ -95,7 +96,32 @@ def answered(stack):
         at_vapi.post(f"/api/webhooks/vapi/{organization}", {"message": recorded(kind)})
 
 
+def subscribed(stack):
+    """An organization with a plan, as operators see it."""
+    who = stack.user("pays-" + secrets.token_hex(4))
+    stack.sql("""insert into subscriptions (organization_id, plan_id, tier_type) select %s, id, name from subscription_plans where name = 'basic'""",
+              who.organization)
+    operator(stack).get(f"{ADMIN}/organizations/{who.organization}")
+
+
+def overseen(stack):
+    """A call that waits and a run, as operators see them."""
+    ordered(stack)
+    dead_letter(stack, None)
+    for path in ("/queue", "/runs"):
+        operator(stack).get(ADMIN + path)
+
+
+def unlisted(stack):
+    """An end reason that is in no list."""
+    stack.sql("insert into end_reasons_unlisted (provider_type, reason) values ('vapi', 'odd') on conflict do nothing")
+    operator(stack).get(f"{ADMIN}/queue/end-reasons")
+
+
 SHOWN = {
+    "AdminPlan": subscribed,
+    **{name: overseen for name in ("AdminQueueOrganization", "AdminRunLine")},
+    "AdminEndReason": unlisted,
     "CallLine": lambda stack: ordered(stack)[0].get("/api/v1/calls"),
     "CallRetry": tried_twice,
     **{name: settled for name in ("Notifications", "SmsNotifications", "EmailNotifications", "TransferNumbers")},

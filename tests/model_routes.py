@@ -16,17 +16,18 @@ from accounts import token_of
 from model_auth_v1 import row as _row
 from stack_client import Client
 from stack_hooks import synthflow_signature, vapi_event
+from stack_operators import attempt, event
 
 
 class Tenant:
     """An organization with one of everything.  All texts of it hold its word, so that it can be found in answers."""
 
-    def __init__(self, stack, name):
+    def __init__(self, stack, name, **claims):
         self.stack, self.word = stack, f"{name}-{secrets.token_hex(6)}"
-        self.person = stack.user(name)
+        self.person = stack.user(name, **claims)
         self.organization = self.person.organization
         self.key = stack.api_key(self.organization)
-        self.things = {}
+        self.things, self.event = {}, None
 
     def ids(self, field):
         """The ids of this tenant's own things that a field of this name can hold."""
@@ -94,6 +95,11 @@ def _import(tenant):
         tenant.stack.sql("""insert into contact_import_errors (import_id, position, organization_id, line, code, detail)
             values (%s, %s, %s, %s, 'e164', %s)""", ident, n, tenant.organization, n, tenant.word)
     return ident
+def _event(tenant):
+    """The number of one event of the tenant's: no mark to know things by, as ids are."""
+    if tenant.event is None:
+        tenant.event = event(tenant.stack, tenant.organization)
+    return tenant.event
 
 
 # Name of a field -> (makes the ids of a tenant's own things that it can name, the code when there is none; None: it only filters a list).
@@ -115,6 +121,10 @@ THINGS = {
                                key_hash=secrets.token_hex(32))], "api_key_not_found"),
     "actor_id": (lambda t: [t.person.id], None),
     "target_id": (lambda t: [*t.ids("key_id"), *t.ids("user_id")], None),
+    # What operators look at is the installation's; these belong to the tenant's calls all the same.
+    "provider_id": (lambda t: [t.stack.provider("vapi")], "provider_not_found"),
+    "attempt_id": (lambda t: [attempt(t.stack, t.call("completed"), state="unknown", lease_until="2020-01-01", next_look_at="2099-01-01")],
+                   "attempt_not_found"),
     "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
     "contact_id": (lambda t: [_contact(t) for _ in range(2)], "contact_not_found"),
     "import_id": (lambda t: [_import(t) for _ in range(2)], "import_not_found"),
@@ -128,6 +138,7 @@ SHARED = {"voice_id": "voices are on offer to everybody",
 
 # Values of required fields by name; else by type.
 SAMPLES = {
+    "event_id": _event,
     "role": "member",
     "scopes": ["calls:read"],
     "email": lambda t: f"{secrets.token_hex(6)}-{t.word}@example.com",

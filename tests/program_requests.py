@@ -2,6 +2,7 @@
 
 from stack_client import Client
 from stack_hooks import Hooks, synthflow_signature, vapi_event
+from stack_operators import operator
 
 UUID = "11111111-1111-4111-8111-111111111111"
 # These are asked by somebody who is signed in.
@@ -10,8 +11,8 @@ FOR_PEOPLE = ("calls", "contacts", "organizations", "templates", "voices")
 
 def requests_for(stack, alice):
     """For each program a request that it answers in different ways, by its number."""
-    hooks = Hooks(stack)
-    template, voice = str(stack.value("select id from call_templates")), stack.insert("voice_options", voice_id="x", name="x")
+    hooks, olga, voice = Hooks(stack), operator(stack), stack.insert("voice_options", voice_id="x", name="x")
+    template, provider = (str(stack.value(f"select id from {table}")) for table in ("call_templates", "call_service_providers"))
     wrong = {"X-Vapi-Secret": "wrong"}
     inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
 
@@ -69,7 +70,12 @@ def requests_for(stack, alice):
                          ("PUT", f"{path}/imports/{n % 6 > 3 and who.post(path + '/imports', expect=201)['id']}/file",
                           b"phone_number\n%d\n,\n" % n), ("PUT", f"{path}/imports/{UUID}/file", b"x" * n)][n % 6], headers=csv if n % 6 > 3 else {})
 
-    return {"auth": auth, "auth-v1": auth_v1, "calls": calls, "contacts": contacts, "organizations": organizations, "templates": templates,
+    def admin(who, n):
+        path = f"/api/v1/admin/providers/{provider}"
+        return [lambda: olga.ask("GET", "/api/v1/admin/usage/export"), lambda: who.ask("GET", path), lambda: olga.ask("GET", f"{path}/check"),
+                lambda: olga.ask("PUT", f"{path}/key", {"api_key": f"key-{n:010d}"})][n % 4]()
+
+    return {"admin": admin, "auth": auth, "auth-v1": auth_v1, "calls": calls, "contacts": contacts, "organizations": organizations, "templates": templates,
             "voices": voices, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (

@@ -5,12 +5,13 @@ import re
 
 from stack import PROGRAMS
 from stack_client import Client
+from stack_operators import operator
 
 UUID = "11111111-1111-4111-8111-111111111111"
 GOOD = {"string": "x", "e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01T00:00:00Z", "int": 1,
         "number": 1.5, "bool": True, "object": {"a": 1}, "uuid": UUID, "cursor": "x"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-FOR_PEOPLE = ("api", "person")
+FOR_PEOPLE = ("api", "person", "operator")
 
 
 def routes_of(stack, names=PROGRAMS):
@@ -32,7 +33,7 @@ def good_value(field):
         return [body_of(field["fields"]) if field.get("fields") else "x"] * max(field.get("min", 1), 1)
     if field["type"] == "object" and field.get("fields"):
         return body_of(field["fields"])
-    if field["type"] == "int" and field.get("min", 0) > 1:
+    if field["type"] in ("int", "number") and field.get("min", 0) > 1:
         return field["min"]
     if field["type"] == "string":
         return "x" * max(field.get("min", 1), 1)
@@ -67,4 +68,6 @@ def inside(stack):
 
 def asker(stack, route, person):
     """Somebody who may ask."""
+    if route["access"] == "operator":
+        return operator(stack)
     return person if route["access"] in FOR_PEOPLE else inside(stack) if route["access"] != "public" else stack.anybody()

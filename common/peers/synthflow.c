@@ -119,6 +119,19 @@ look(struct mem *m, const struct voice_account *a, const struct voice_look *l,
 	return 0;
 }
 
+/* ---- check ---------------------------------------------------------- */
+
+/* SynthFlow's own way to try a key. */
+static int
+check(struct mem *m, const struct voice_account *a, struct fetch_request *ret)
+{
+	if (peer_request(m, a, mem_printf(m, "%s/assistants/?limit=1", a->base_url), NULL, ret) < 0)
+		return -1;
+
+	ret->max_bytes = SYNTHFLOW_LIST_BYTES;
+	return 0;
+}
+
 /* ---- hang up -------------------------------------------------------- */
 
 static int
@@ -159,6 +172,7 @@ const struct voice_provider synthflow_provider = {
 	.key_setting = SET_SYNTHFLOW_API_KEY,
 	.dial = dial,
 	.look = look,
+	.check = check,
 	.hangup = hangup,
 	.dialled = synthflow_dialled,
 	.looked = synthflow_looked,

@@ -180,6 +180,18 @@ look(struct mem *m, const struct voice_account *a, const struct voice_look *l,
 	return 0;
 }
 
+/* ---- check ---------------------------------------------------------- */
+
+static int
+check(struct mem *m, const struct voice_account *a, struct fetch_request *ret)
+{
+	if (peer_request(m, a, mem_printf(m, "%s/call?limit=1", a->base_url), NULL, ret) < 0)
+		return -1;
+
+	ret->max_bytes = VAPI_LIST_BYTES;
+	return 0;
+}
+
 /* ---- hang up -------------------------------------------------------- */
 
 /* The control address is a secret of the one call; the account's key has no business there. */
@@ -209,6 +221,7 @@ const struct voice_provider vapi_provider = {
 	.key_setting = SET_VAPI_API_KEY,
 	.dial = dial,
 	.look = look,
+	.check = check,
 	.hangup = hangup,
 	.dialled = vapi_dialled,
 	.looked = vapi_looked,

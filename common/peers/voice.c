@@ -101,6 +101,22 @@ voice_account_read(struct mem *m, const struct json *row, struct voice_account *
 	return ret->api_key ? 0 : -1;
 }
 
+/* 402 and 429 come from whoever knows the account, but also from what stands before him; and so may
+ * a 2xx that is no JSON. */
+enum voice_key_state
+voice_checked(const struct fetch_answer *in)
+{
+	struct scan_field any = { .path = "id" };
+
+	if (in->outcome != FETCH_ANSWERED)
+		return KEY_UNKNOWN;
+	if (in->status == 401 || in->status == 403)
+		return KEY_REFUSED;
+	if (in->status < 200 || in->status > 299)
+		return KEY_UNKNOWN;
+	return scan_json(in->body, &any, 1, RAW_DEPTH) == SCAN_OK ? KEY_GOOD : KEY_UNKNOWN;
+}
+
 /* ---- refusals ------------------------------------------------------- */
 
 /* Words of an explanation that tell more than the status; text of a provider is never relied on for

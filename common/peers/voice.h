@@ -140,6 +140,13 @@ struct voice_say {
 	const char *text;
 };
 
+/* Whether an account's key is good. */
+enum voice_key_state {
+	KEY_GOOD,
+	KEY_REFUSED, /* the provider knows no such key */
+	KEY_UNKNOWN  /* no answer, or one that says nothing of the key */
+};
+
 struct voice_provider {
 	const char *type;
 	const char *default_url;
@@ -151,6 +158,9 @@ struct voice_provider {
 	    struct fetch_request *ret);
 	int (*look)(struct mem *m, const struct voice_account *a, const struct voice_look *l,
 	    struct fetch_request *ret);
+	/* check: something harmless that only a good key may ask; voice_checked reads the answer.
+	 */
+	int (*check)(struct mem *m, const struct voice_account *a, struct fetch_request *ret);
 	/* hangup: ENOTSUP where the provider has no way. */
 	int (*hangup)(struct mem *m, const struct voice_account *a, const char *control_url,
 	    struct fetch_request *ret);
@@ -190,6 +200,8 @@ int voice_account_read(struct mem *m, const struct json *row, struct voice_accou
  * be heard.  NULL with errno: ENOTSUP: p cannot (NULL can nothing); else it failed. */
 const char *voice_sample(struct ctx *c, const struct voice_provider *p, const struct json *row,
     const struct voice_say *say);
+/* voice_checked: what the answer to a check says of the key. */
+enum voice_key_state voice_checked(const struct fetch_answer *in);
 /* voice_refusal: what all providers share: the outcome of an answer that is no 2xx, or of none at
  * all (design section 6 step 4). */
 void voice_refusal(struct mem *m, const struct fetch_answer *in, struct voice_outcome *ret);

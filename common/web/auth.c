@@ -16,25 +16,32 @@ enum { TOKEN_MAX = 16384, KEY_MAX = 200, ORGANIZATION_MAX = 200, STEP_PARAMS = 6
 
 #define KEY_PREFIX "hsk_"
 
-/* The place of the request's own settings is the same in all three statements. */
+/* The place of the request's own settings is the same in all statements. */
 #define SET_REQUEST                                                                                \
 	"set_config('hookswitch.request_id', $1::text, true),"                                     \
 	" set_config('hookswitch.address', $2::text, true)"
-#define SET_IDENTITY                                                                               \
-	"select set_config('role', 'hookswitch_api', true),"                                       \
+#define SET_IDENTITY_AS(role)                                                                      \
+	"select set_config('role', '" role "', true),"                                             \
 	" set_config('request.jwt.claims', coalesce(i.claims::text, ''), true),"                   \
 	" set_config('hookswitch.organization_id', coalesce(i.organization_id::text, ''), true),"  \
 	" i.organization_id, i.user_id, " SET_REQUEST " from "
+
+#define SET_IDENTITY SET_IDENTITY_AS("hookswitch_api")
 
 enum { COLUMN_ORGANIZATION = 3, COLUMN_USER = 4 };
 
 static const struct db_stmt by_token = { "identity_token",
 	SET_IDENTITY "public.request_identity_token($3::jsonb, $4::text, $5::text) i" };
+static const struct db_stmt by_operator = { "identity_operator",
+	SET_IDENTITY_AS("hookswitch_operator") "public.request_identity_token($3::jsonb, $4::text, "
+					       "$5::text, $6::text) i" };
 static const struct db_stmt by_key = { "identity_key",
 	SET_IDENTITY "public.request_identity_key($3::text, $4::text, $5::text, $6::boolean) i" };
 static const struct db_stmt by_nobody = { "identity_none", "select " SET_REQUEST };
 static const struct db_stmt admitted = { "identity_admitted",
 	SET_IDENTITY "public.request_admitted() i" };
+static const struct db_stmt admitted_operator = { "identity_admitted_operator",
+	SET_IDENTITY_AS("hookswitch_operator") "public.request_admitted() i" };
 static const struct db_stmt admitted_nobody = { "identity_admitted_none",
 	"select " SET_REQUEST " from public.request_admitted()" };
 
@@ -160,8 +167,8 @@ check_key(struct ctx *c, const char *key)
 }
 
 /* The path's organization counts, else the header's (not where a person is asked for, in whatever
- * organization).  The database says whether it may be used; here only what it could not even read
- * is kept away from it. */
+ * organization; neither for operators, who act for none).  The database says whether it may be
+ * used; here only what it could not even read is kept away from it. */
 static int
 check_organization(struct ctx *c)
 {
@@ -169,6 +176,8 @@ check_organization(struct ctx *c)
 	const char *header = request_header(c, "X-Organization-Id"), *s;
 	const char *in_path = route_param(r->route, &r->parts, ROUTE_ORGANIZATION);
 
+	if (r->route->access.kind == ACCESS_OPERATOR)
+		return 0;
 	if (in_path && header && *header && strcasecmp(in_path, header) != 0)
 		return fail(c, ERR_ORGANIZATION_MISMATCH,
 		    "the header names another organization than the path");
@@ -182,11 +191,24 @@ check_organization(struct ctx *c)
 	return 0;
 }
 
+/* What somebody with an API key is told where only people may ask. */
+static int
+judge_key(struct ctx *c, const char *key)
+{
+	switch (request_of(c)->route->access.kind) {
+	case ACCESS_PERSON:
+		return fail(c, ERR_PERSON_NEEDED, NULL);
+	case ACCESS_OPERATOR:
+		return fail(c, ERR_OPERATOR_NEEDED, NULL);
+	default:
+		return check_key(c, key);
+	}
+}
+
 static int
 check_somebody(struct ctx *c)
 {
 	const char *key = request_header(c, "X-API-Key"), *token = bearer(c);
-	bool person = request_of(c)->route->access.kind == ACCESS_PERSON;
 	int rc;
 
 	if (token && strncmp(token, KEY_PREFIX, sizeof(KEY_PREFIX) - 1) != 0)
@@ -194,7 +216,7 @@ check_somebody(struct ctx *c)
 	else if (!token && (!key || request_header(c, "Authorization")))
 		rc = fail(c, ERR_UNAUTHENTICATED, NULL);
 	else
-		rc = person ? fail(c, ERR_PERSON_NEEDED, NULL) : check_key(c, token ? token : key);
+		rc = judge_key(c, token ? token : key);
 	return rc < 0 ? -1 : check_organization(c);
 }
 
@@ -248,6 +270,7 @@ auth_check(struct ctx *c)
 		return 0;
 	case ACCESS_API:
 	case ACCESS_PERSON:
+	case ACCESS_OPERATOR:
 		return check_somebody(c);
 	case ACCESS_LOCAL:
 		return check_local(c);
@@ -258,6 +281,16 @@ auth_check(struct ctx *c)
 }
 
 /* ---- in the database -------------------------------------------------------- */
+
+const char *
+auth_operators(struct ctx *c)
+{
+	const char *list = setting_str(SET_HOOKSWITCH_OPERATORS);
+
+	if (request_of(c)->route->access.kind != ACCESS_OPERATOR)
+		return NULL;
+	return list ? list : "";
+}
 
 int
 auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows)
@@ -275,8 +308,12 @@ auth_step(struct ctx *c, struct db_step *ret, struct db_rows *rows)
 	params[3] = span_of(r->identity.organization);
 	params[4] = span_of(r->route->access.scope);
 	params[5] = span_of(r->identity.in_path ? "true" : "false");
+	if (auth_operators(c))
+		params[5] = span_of(auth_operators(c));
 	if (r->identity.kind == IDENTITY_NONE)
 		*ret = (struct db_step){ &by_nobody, params, 2, rows };
+	else if (auth_operators(c))
+		*ret = (struct db_step){ &by_operator, params, 6, rows };
 	else
 		*ret = (struct db_step){ key ? &by_key : &by_token, params, key ? 6 : 5, rows };
 	return 0;
@@ -286,14 +323,15 @@ int
 auth_step_admitted(struct ctx *c, struct db_step *ret, struct db_rows *rows)
 {
 	struct span *params = mem_alloc(c->mem, 2 * sizeof(*params));
+	const struct db_stmt *stmt = auth_operators(c) ? &admitted_operator : &admitted;
 
 	if (!params)
 		return fail(c, ERR_INTERNAL, "out of memory");
 	params[0] = span_of(c->request_id);
 	params[1] = span_of(request_address(c));
-	*ret = (struct db_step){ request_of(c)->identity.kind == IDENTITY_NONE ? &admitted_nobody :
-										 &admitted,
-		params, 2, rows };
+	if (request_of(c)->identity.kind == IDENTITY_NONE)
+		stmt = &admitted_nobody;
+	*ret = (struct db_step){ stmt, params, 2, rows };
 	return 0;
 }
 

@@ -23,6 +23,9 @@ int auth_step_admitted(struct ctx *c, struct db_step *ret, struct db_rows *rows)
 void auth_take(struct ctx *c, const struct db_rows *rows);
 /* auth_remember: the same for an organization and a user (NULL: none). */
 void auth_remember(struct ctx *c, const char *organization, const char *user);
+/* auth_operators: who is named as an operator in the settings, "" for nobody; NULL when the route
+ * is not for operators. */
+const char *auth_operators(struct ctx *c);
 /* auth_secrets_missing: true when no secret for tokens is set, so that nobody could sign in. */
 bool auth_secrets_missing(void);
 

@@ -17,6 +17,7 @@ static const char
 static const char *const kinds[] = { [ACCESS_PUBLIC] = "public",
 	[ACCESS_API] = "api",
 	[ACCESS_PERSON] = "person",
+	[ACCESS_OPERATOR] = "operator",
 	[ACCESS_LOCAL] = "local",
 	[ACCESS_INTERNAL] = "internal" };
 

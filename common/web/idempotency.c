@@ -111,7 +111,9 @@ unseal(struct ctx *c, struct span *body)
 static struct span
 is_persons(const struct request *r)
 {
-	return r->route->access.kind == ACCESS_PERSON ? SPAN("true") : SPAN("false");
+	enum access_kind kind = r->route->access.kind;
+
+	return kind == ACCESS_PERSON || kind == ACCESS_OPERATOR ? SPAN("true") : SPAN("false");
 }
 
 static enum idempotency

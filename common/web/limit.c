@@ -14,14 +14,14 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum { MINUTE_US = 60 * 1000000, ADMIT_PARAMS = 11, NET_BYTES = 8 };
+enum { MINUTE_US = 60 * 1000000, ADMIT_PARAMS = 12, NET_BYTES = 8 };
 
 #define ADMIT                                                                                      \
 	"select a.refused, a.bucket_size, a.remaining, a.reset_seconds, a.retry_seconds,"          \
 	" a.organization_id, a.user_id, set_config('hookswitch.request_id', $1::text, true),"      \
 	" set_config('hookswitch.address', $2::text, true)"                                        \
 	" from public.request_admit($3, $4, $5, $6, $7::boolean, $8, $9, $10::bigint[],"           \
-	" $11::boolean) a"
+	" $11::boolean, $12) a"
 
 enum {
 	COLUMN_REFUSED,
@@ -80,6 +80,7 @@ limit_due(const struct ctx *c)
 		return rates.address.interval_us && !(r->route->flags & ROUTE_UNLIMITED);
 	case ACCESS_API:
 	case ACCESS_PERSON:
+	case ACCESS_OPERATOR:
 		return rates.who.interval_us || rates.organization.interval_us;
 	case ACCESS_LOCAL:
 	case ACCESS_INTERNAL:
@@ -166,6 +167,7 @@ admit_step(struct ctx *c, bool pass, struct db_step *ret, struct db_rows *rows)
 	p[8] = span_of(names.address);
 	p[9] = span_of(limits);
 	p[10] = span_of(pass ? "true" : "false");
+	p[11] = span_of(auth_operators(c));
 	*ret = (struct db_step){ &admit, p, ADMIT_PARAMS, rows };
 	return 0;
 }

@@ -9,12 +9,14 @@
 enum method { METHOD_OTHER, GET, POST, PUT, PATCH, DELETE, OPTIONS, METHOD_COUNT };
 
 enum access_kind {
-	ACCESS_PUBLIC,  /* anybody; what else must be proved is the handler's business (webhooks: a
-			   signature) */
-	ACCESS_API,     /* a token of a member whose role has the scope, or an API key with it */
-	ACCESS_PERSON,  /* a token of a person, in whatever role and organization; no API key */
-	ACCESS_LOCAL,   /* loopback, or HOOKSWITCH_INTERNAL_TOKEN */
-	ACCESS_INTERNAL /* loopback, and HOOKSWITCH_INTERNAL_TOKEN where it is set */
+	ACCESS_PUBLIC,   /* anybody; what else must be proved is the handler's business (webhooks: a
+			    signature) */
+	ACCESS_API,      /* a token of a member whose role has the scope, or an API key with it */
+	ACCESS_PERSON,   /* a token of a person, in whatever role and organization; no API key */
+	ACCESS_OPERATOR, /* a token of a person who looks after the installation; runs as
+			    hookswitch_operator */
+	ACCESS_LOCAL,    /* loopback, or HOOKSWITCH_INTERNAL_TOKEN */
+	ACCESS_INTERNAL  /* loopback, and HOOKSWITCH_INTERNAL_TOKEN where it is set */
 };
 
 struct access {
@@ -29,6 +31,10 @@ struct access {
 #define PERSON                                                                                     \
 	{                                                                                          \
 		ACCESS_PERSON, NULL                                                                \
+	}
+#define OPERATOR                                                                                   \
+	{                                                                                          \
+		ACCESS_OPERATOR, NULL                                                              \
 	}
 #define LOCAL                                                                                      \
 	{                                                                                          \
@@ -111,7 +117,8 @@ struct returns {
 
 enum { ROUTE_BODY_MAX = 256 * 1024, ROUTE_PARTS_MAX = 16 };
 
-/* A parameter of this name is the active organization of the request. */
+/* A parameter of this name is the active organization of the request; of an operator's it is only
+ * what is looked at. */
 #define ROUTE_ORGANIZATION "organization_id"
 
 struct route {

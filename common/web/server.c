@@ -161,7 +161,8 @@ has_people(const struct server *s)
 
 	for (i = 0; i < s->nroutes; i++)
 		if (s->routes[i].access.kind == ACCESS_API ||
-		    s->routes[i].access.kind == ACCESS_PERSON)
+		    s->routes[i].access.kind == ACCESS_PERSON ||
+		    s->routes[i].access.kind == ACCESS_OPERATOR)
 			return true;
 	return false;
 }

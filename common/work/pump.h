@@ -65,6 +65,7 @@ struct job {
 	char assignment_id[37];
 	char call_id[37];
 	int64_t fence;
+	int64_t key_number; /* JOB_DIAL: of the account's key, as the row said */
 	const char
 	    *outcome; /* JOB_DIAL: what came back, as JSON; NULL: it could not be written down */
 	struct voice_look look; /* JOB_LOOK: what is asked now */

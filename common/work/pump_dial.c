@@ -53,7 +53,8 @@ outcome_json(struct job *j, const struct voice_outcome *o)
 	put_member(&t, "detail", o->detail);
 	put_member(&t, "provider_call_id", o->provider_call_id);
 	put_member(&t, "control_url", o->control_url);
-	text_printf(&t, ",\"status\":%d,\"retry_after\":%" PRId64, o->status, o->retry_after);
+	text_printf(&t, ",\"status\":%d,\"retry_after\":%" PRId64 ",\"key_number\":%" PRId64,
+	    o->status, o->retry_after, j->key_number);
 	put_member(&t, "report", o->report);
 	text_putc(&t, '}');
 	return text_ok(&t) ? mem_dup(j->mem, t.data, t.len) : NULL;

@@ -55,6 +55,7 @@ job_new(enum job_kind kind, const struct json *row)
 	j->mem = m;
 	copy_id(j->assignment_id, json_str(row, "assignment_id"));
 	copy_id(j->call_id, json_str(row, "call_id"));
+	j->key_number = json_int(row, "key_number", 0);
 	j->fence = json_int(row, kind == JOB_LOOK ? "look_fence" : "fence", 0);
 	if (account_fill(j, row) == -1)
 		j->account.api_key = NULL;

@@ -21,7 +21,8 @@ VALUES = {
     "recipient_number": "+15550100001", "phone_number": "+15550100002", "recipient_name": "Ann Lee",
     "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
     "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
-    "slug": "receptionist", "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"], "text": "Hello, how can I help you?",
+    "slug": "receptionist", "event_id": "$EVENT_ID", "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
+    "text": "Hello, how can I help you?",
 }
 TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
 

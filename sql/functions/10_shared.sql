@@ -113,6 +113,19 @@ begin
         new.updated_at := now();
     end if;
     new.concurrency_limit := new.max_concurrent_calls;
+    -- What a key is told by: a plain one's is made here, a sealed one's by who sealed it.  Sealing a key does not make it another one.
+    if new.api_key is null then
+        new.key_hint := null;
+        new.key_fingerprint := null;
+    elsif new.api_key !~ '^sealed:' and (tg_op = 'INSERT' or new.api_key is distinct from old.api_key) then
+        new.key_hint := case when length(new.api_key) >= 12 then right(new.api_key, 4) end;
+        new.key_fingerprint := left(encode(sha256(convert_to(new.api_key, 'UTF8')), 'hex'), 16);
+        new.key_changed_at := now();
+    end if;
+    if tg_op = 'UPDATE' and new.api_key is distinct from old.api_key and new.key_number = old.key_number
+       and not coalesce(old.api_key !~ '^sealed:' and new.api_key ~ '^sealed:', false) then
+        new.key_number := old.key_number + 1;
+    end if;
     if new.api_key is not null or new.api_secret is not null then
         new.api_credentials := coalesce(new.api_credentials, '{}')
             || jsonb_strip_nulls(jsonb_build_object('api_key', new.api_key, 'api_secret', new.api_secret));

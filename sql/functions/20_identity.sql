@@ -1,8 +1,9 @@
 -- 20_identity.sql - who is asking, established once for each request; Idempotency-Key.
 
 -- From verified claims.  p_organization: the path's or the header's wish; p_scope: what the route asks of a member's role; null: it asks for
--- a person only, and then the organization that no path names is whichever there is.
-create or replace function public.request_identity_token(p_claims jsonb, p_organization text, p_scope text)
+-- a person only, and then the organization that no path names is whichever there is.  p_operators: the route is for operators, and these are
+-- named in the settings; null: it is not.
+create or replace function public.request_identity_token(p_claims jsonb, p_organization text, p_scope text, p_operators text default null)
     returns table (claims text, organization_id uuid, user_id uuid)
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -12,7 +13,10 @@ declare
     v_person boolean := p_scope is null;
     v_found uuid;
 begin
-    perform public.token_accept(p_claims, v_person);
+    perform public.token_accept(p_claims, v_person and p_operators is null);
+    if p_operators is not null then
+        perform public.operator_check(p_claims, p_operators);
+    end if;
     if nullif(p_organization, '') is not null and v_wish is null then
         raise exception 'organization_not_found' using errcode = 'PT404';
     end if;
@@ -62,6 +66,46 @@ begin
     if p_person and (p_claims ->> 'role' = 'service_role' or nullif(p_claims ->> 'sub', '') is null) then
         raise exception 'person_needed' using errcode = 'PT403';
     end if;
+end
+$$;
+
+-- Operators are people whose application says so (app_metadata.hookswitch_operator is true), or who are named by id or by an address that is
+-- theirs.  What an account of ours says today counts, not what its token said yesterday.
+create or replace function public.operator_check(p_claims jsonb, p_operators text) returns void
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_user uuid := public.uuid_or_null(p_claims ->> 'sub');
+    v_named text[] := regexp_split_to_array(lower(p_operators), '[\s,]+');
+    v_claim boolean := coalesce(p_claims -> 'app_metadata' -> 'hookswitch_operator' = 'true', false);
+begin
+    if v_claim and exists (select from hookswitch_auth.sessions s where s.id = public.uuid_or_null(p_claims ->> 'session_id')) then
+        v_claim := coalesce((select u.raw_app_meta_data -> 'hookswitch_operator' = 'true' from auth.users u where u.id = v_user), false);
+    end if;
+    if v_user is null or p_claims ->> 'role' = 'service_role'
+       or not (v_claim or v_user::text = any (v_named) or coalesce(public.email_proved_of(p_claims) = any (v_named), false)) then
+        raise exception 'operator_needed' using errcode = 'PT403';
+    end if;
+end
+$$;
+
+-- The address of whoever holds a token, in lower case; null where his account does not say that it is confirmed.
+create or replace function public.email_proved_of(p_claims jsonb) returns text
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_account jsonb;
+begin
+    if coalesce((p_claims ->> 'is_anonymous')::boolean, false) then
+        return null;
+    end if;
+    begin
+        select to_jsonb(u) into v_account from auth.users u where u.id = public.uuid_or_null(p_claims ->> 'sub');
+    exception when insufficient_privilege then
+        v_account := null; -- another's schema auth, which we may not read: the token alone is believed
+    end;
+    if v_account ? 'email_confirmed_at' and v_account -> 'email_confirmed_at' = 'null' then
+        return null;
+    end if;
+    return lower(nullif(coalesce(v_account, p_claims) ->> 'email', ''));
 end
 $$;
 

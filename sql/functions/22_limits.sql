@@ -69,11 +69,13 @@ end
 $$;
 
 -- The first transaction of a request: who asks (p_kind: token, key, none), and whether that one may ask now.  p_bucket: of a key or person, p_address:
--- of an address; p_limits: interval and burst of a key or person, of an organization, of an address; an interval of 0: no limit.  Whatever is wrong is told by the second transaction, so
+-- of an address; p_limits: interval and burst of a key or person, of an organization, of an address; an interval of 0: no limit;
+-- p_operators: see request_identity_token.  Whatever is wrong is told by the second transaction, so
 -- that the request stays counted: with p_pass the verdict waits in the session.
 -- Who sends a key that nobody has is counted by address: made-up keys get no buckets.
 create or replace function public.request_admit(p_kind text, p_who text, p_organization text, p_scope text, p_in_path boolean,
-                                                p_bucket text, p_address text, p_limits bigint[], p_pass boolean)
+                                                p_bucket text, p_address text, p_limits bigint[], p_pass boolean,
+                                                p_operators text default null)
     returns table (refused boolean, bucket_size integer, remaining integer, reset_seconds integer, retry_seconds integer,
                    organization_id uuid, user_id uuid)
     language plpgsql security definer set search_path = '' as $$
@@ -92,7 +94,7 @@ begin
         if p_kind = 'key' then
             select * into i from public.request_identity_key(p_who, p_organization, p_scope, p_in_path);
         elsif p_kind = 'token' then
-            select * into i from public.request_identity_token(p_who::jsonb, p_organization, p_scope);
+            select * into i from public.request_identity_token(p_who::jsonb, p_organization, p_scope, p_operators);
         else
             select null::text as claims, null::uuid as organization_id, null::uuid as user_id into i;
         end if;

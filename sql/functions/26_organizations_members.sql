@@ -194,22 +194,8 @@ $$;
 -- read, the token's.
 create or replace function public.email_proved() returns text
     language plpgsql stable security definer set search_path = '' as $$
-declare
-    v_claims jsonb := coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
-    v_account jsonb;
 begin
-    if coalesce((v_claims ->> 'is_anonymous')::boolean, false) then
-        return null;
-    end if;
-    begin
-        select to_jsonb(u) into v_account from auth.users u where u.id = public.current_user_id();
-    exception when insufficient_privilege then
-        v_account := null; -- another's schema auth, which we may not read: the token alone is believed
-    end;
-    if v_account ? 'email_confirmed_at' and v_account -> 'email_confirmed_at' = 'null' then
-        return null;
-    end if;
-    return lower(nullif(coalesce(v_account, v_claims) ->> 'email', ''));
+    return public.email_proved_of(coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb);
 end
 $$;
 

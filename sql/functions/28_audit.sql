@@ -1,6 +1,7 @@
 -- 28_audit.sql - the audit log: written by triggers of the tables themselves, so that nobody's way past a function is past the log.
 
--- One entry, by whoever asks in this transaction.  An organization that is going takes its log along.
+-- One entry, by whoever asks in this transaction.  An organization that is going takes its log along.  p_organization null: it is about the
+-- installation.
 create or replace function public.audit_write(p_organization uuid, p_action text, p_target_type text, p_target uuid, p_details jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -9,22 +10,23 @@ declare
     v_actor uuid;
 begin
     v_actor := public.uuid_or_null(coalesce(v_claims ->> 'key_id', v_claims ->> 'sub'));
-    v_type := case when v_claims ->> 'role' = 'service_role' then 'service'
+    v_type := case when current_setting('role', true) = 'hookswitch_operator' then 'operator'
+                   when v_claims ->> 'role' = 'service_role' then 'service'
                    when v_claims ? 'key_id' then 'key'
                    when v_actor is not null then 'user'
                    else 'system' end;
     insert into public.audit_log (organization_id, actor_type, actor_id, action, target_type, target_id, details, request_id, address)
-    select o.id, v_type, v_actor, p_action, p_target_type, p_target, jsonb_strip_nulls(p_details),
+    select p_organization, v_type, v_actor, p_action, p_target_type, p_target, jsonb_strip_nulls(p_details),
            nullif(current_setting('hookswitch.request_id', true), ''), nullif(current_setting('hookswitch.address', true), '')
-      from public.organizations o where o.id = p_organization;
+     where p_organization is null or exists (select from public.organizations o where o.id = p_organization);
 end
 $$;
 
--- Append-only, for everybody: a row goes only with its organization, whose grace is over.
+-- Append-only, for everybody: a row goes only with its organization, whose grace is over; one without an organization stays.
 create or replace function public.audit_keep() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
-    if tg_op = 'DELETE' then
+    if tg_op = 'DELETE' and old.organization_id is not null then
         perform from public.organizations o
           where o.id = old.organization_id and not (o.status = 'disabled' and o.deleted_after is not null and o.deleted_after <= now());
         if not found then
@@ -113,6 +115,28 @@ begin
     perform public.audit_write(k.organization_id, v_action, 'api_key', k.id,
                                jsonb_build_object('name', k.name, 'prefix', k.prefix, 'scopes', k.scopes, 'expires_at', public.time_view(k.expires_at),
                                                   'replaces', k.replaces));
+    return null;
+end
+$$;
+
+-- A provider is the installation's.  Neither a key nor what the pump writes down of its health stands here.
+create or replace function public.audit_provider() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_health text[] := '{api_key,api_secret,api_credentials,concurrency_limit,key_hint,key_fingerprint,key_changed_at,failures,cooling_until,cooling_reason,last_error,last_error_at,last_accepted_at,updated_at}';
+    v_changed jsonb;
+begin
+    if tg_op <> 'UPDATE' then
+        perform public.audit_write(null, case tg_op when 'INSERT' then 'provider.created' else 'provider.deleted' end, 'provider', coalesce(new.id, old.id),
+                                   jsonb_build_object('name', coalesce(new.name, old.name), 'provider_type', coalesce(new.provider_type, old.provider_type)));
+        return null;
+    end if;
+    select jsonb_agg(n.key order by n.key) into v_changed
+      from jsonb_each(to_jsonb(new) - v_health) n where n.value is distinct from to_jsonb(old) -> n.key;
+    if v_changed is not null then
+        perform public.audit_write(null, case when v_changed = '["key_number"]' then 'provider.key_changed' else 'provider.updated' end, 'provider', new.id,
+                                   jsonb_build_object('name', new.name, 'changed', v_changed));
+    end if;
     return null;
 end
 $$;

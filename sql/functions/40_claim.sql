@@ -181,6 +181,7 @@ $$;
 create or replace function public.leases_renew(p_limit integer, p_worker text, p_lease_seconds double precision) returns setof uuid
     language plpgsql security definer set search_path = '' as $$
 begin
+    perform public.leases_put_back(p_limit);
     return query
     update public.call_assignments a
        set fence = a.fence + 1, worker = p_worker, lease_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
@@ -189,6 +190,32 @@ begin
              order by lease_until limit p_limit for update skip locked) d
      where a.id = d.id
     returning a.id;
+end
+$$;
+
+-- But what its provider does not take any more, or whose organization is closed, goes back into the line: it was certainly not sent.
+create or replace function public.leases_put_back(p_limit integer) returns void
+    language plpgsql security definer set search_path = '' as $$
+declare
+    a public.call_assignments;
+    q public.call_queue;
+begin
+    for a in select x.* from public.call_assignments x
+               join public.call_service_providers p on p.id = x.provider_id
+               join public.organizations o on o.id = x.organization_id
+              where x.state = 'leased' and x.lease_until < statement_timestamp()
+                and (not p.is_active or p.is_draining or o.status not in ('active', 'past_due'))
+              order by x.lease_until limit p_limit for update of x skip locked loop
+        select * into q from public.call_queue c where c.id = a.call_id for update skip locked;
+        continue when not found;
+        update public.call_assignments x
+           set state = 'absent', outcome = 'put_back', reason = 'put_back', finished_at = clock_timestamp(), updated_at = now()
+         where x.id = a.id
+        returning x.* into a;
+        if not public.call_retry_later(q, a, true) then
+            perform public.call_close(q.id, q.call_created_at, 'expired', 'expired', a);
+        end if;
+    end loop;
 end
 $$;
 

@@ -37,8 +37,8 @@ create or replace function public.dials_of(p_ids uuid[]) returns jsonb
 begin
     return (select coalesce(jsonb_agg(jsonb_build_object(
         'assignment_id', a.id, 'fence', a.fence, 'call_id', a.call_id, 'organization_id', a.organization_id,
-        'provider_id', p.id, 'provider_type', p.provider_type, 'base_url', p.base_url, 'api_key', p.api_key, 'timeout_ms', p.timeout_ms,
-        'number', q.recipient_number, 'name', q.recipient_name, 'email', q.recipient_email,
+        'provider_id', p.id, 'provider_type', p.provider_type, 'base_url', p.base_url, 'api_key', p.api_key, 'key_number', p.key_number,
+        'timeout_ms', p.timeout_ms, 'number', q.recipient_number, 'name', q.recipient_name, 'email', q.recipient_email,
         'assistant', a.assistant, 'caller', a.caller_number, 'variables', q.custom_variables,
         'says', case when t.id is not null then public.call_template_says(t, q.custom_variables) end,
         'voice', case when v.id is not null then jsonb_build_object('provider', v.voice_provider, 'voiceId', v.voice_id) end)

@@ -1,14 +1,16 @@
 -- 60_record.sql - what became of a dial, and of those of which nobody knows; providers that refuse.
 
 -- A provider refused for its own reasons: it rests, longer each time, and others are asked.  p_retry_after in seconds, -1: not told.
-create or replace function public.provider_cool(p_provider uuid, p_fault text, p_retry_after double precision, p_error text) returns void
+-- p_key_number: it refused that key; if it has been replaced meanwhile that is no fault of the new one, and the call goes again with that.
+create or replace function public.provider_cool(p_provider uuid, p_fault text, p_retry_after double precision, p_error text,
+                                                p_key_number integer default null) returns void
     language sql security definer set search_path = '' as $$
     update public.call_service_providers p
        set failures = least(p.failures + 1, 1000), cooling_reason = p_fault, last_error = left(p_error, 300), last_error_at = now(),
            cooling_until = greatest(p.cooling_until, clock_timestamp() + make_interval(secs => case
                when p_retry_after >= 0 then least(p_retry_after, 3600)
                else least(60 * greatest(p.cool_seconds / 2, 0.001), p.cool_seconds * power(2, least(p.failures, 10))) end))
-     where p.id = p_provider
+     where p.id = p_provider and (p_key_number is null or p.key_number <= p_key_number)
 $$;
 
 -- It accepted one: it is well.
@@ -23,8 +25,8 @@ end
 $$;
 
 -- Records outcomes, each fenced: p_outcomes is an array of {assignment_id, fence, result: accepted|refused|unknown, fault, status, reason,
--- detail, provider_call_id, control_url, retry_after, report}.  Answers [{assignment_id, state}].  Storing an acceptance applies the events
--- that came before it.
+-- detail, provider_call_id, control_url, retry_after, report, key_number (of the key that it was dialled with)}.  Answers
+-- [{assignment_id, state}].  Storing an acceptance applies the events that came before it.
 create or replace function public.calls_record(p_outcomes jsonb) returns jsonb
     language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
@@ -124,7 +126,8 @@ begin
                                   o ->> 'reason', a);
         return;
     end if;
-    perform public.provider_cool(a.provider_id, v_fault, coalesce((o ->> 'retry_after')::double precision, -1), o ->> 'detail');
+    perform public.provider_cool(a.provider_id, v_fault, coalesce((o ->> 'retry_after')::double precision, -1), o ->> 'detail',
+                                 case when v_fault = 'key' then (o ->> 'key_number')::integer end);
     if q.cancel_requested_at is not null then
         perform public.call_close(a.call_id, a.call_created_at, 'canceled', 'canceled', a);
     elsif not public.call_retry_later(q, a, true) then

@@ -8,9 +8,13 @@ begin
                from pg_proc p join pg_namespace n on n.oid = p.pronamespace
               where n.nspname in ('api', 'public') and p.oid in (select oid from hookswitch.functions_new) loop
         execute format('revoke all on function %s from public, anon, authenticated, service_role', f.signature);
-        if f.nspname = 'api' then
+        -- What is called admin_... is for operators.
+        if f.proname like 'admin\_%' then
+            execute format('grant execute on function %s to hookswitch_operator', f.signature);
+        end if;
+        if f.nspname = 'api' and f.proname not like 'admin\_%' then
             execute format('grant execute on function %s to hookswitch_api, hookswitch_pump', f.signature);
-        else
+        elsif f.nspname = 'public' then
             execute format('grant execute on function %s to hookswitch_pump', f.signature);
         end if;
         -- Helpers that act for somebody are owned by the pump's role; partitions can only be made by the tables' owner.
@@ -31,10 +35,10 @@ grant execute on function public.call_view(public.calls), public.call_view_of(uu
     public.cursor_read(text, text, text), public.call_enter(uuid, uuid, jsonb), public.call_cancel(uuid),
     public.call_reschedule(uuid, timestamptz), public.recording_access(uuid, uuid), public.refuse_field(text, text, text),
     public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_api;
-grant execute on function public.request_admit(text, text, text, text, boolean, text, text, bigint[], boolean), public.request_admitted(),
+grant execute on function public.request_admit(text, text, text, text, boolean, text, text, bigint[], boolean, text), public.request_admitted(),
     public.key_set_read(text, boolean, double precision), public.key_set_store(text, text) to hookswitch_api;
 -- Programs that work as hookswitch_api from the start ask who asks themselves.
-grant execute on function public.request_identity_token(jsonb, text, text), public.request_identity_key(text, text, text, boolean)
+grant execute on function public.request_identity_token(jsonb, text, text, text), public.request_identity_key(text, text, text, boolean)
     to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
     public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
@@ -77,6 +81,12 @@ grant execute on function public.actor_id(), public.contacts_open(), public.do_n
     public.contact_import_keep(public.contact_imports, jsonb), public.contact_import_view(public.contact_imports),
     public.contact_import_of(uuid) to hookswitch_api;
 grant execute on function public.do_not_call_lock() to service_role;
+-- Operators: what lists and views of theirs are made with.
+grant execute on function public.time_view(timestamptz), public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
+    public.cursor_read(text, text, text), public.refuse_field(text, text, text), public.operator_needed(),
+    public.audit_view(public.audit_log), public.csv_field(text), public.providers_free(), public.work_redrive(text), public.work_cancel(text),
+    public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_operator;
+grant execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text) to hookswitch_operator;
 
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
 revoke execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text), api.workflow_run_redrive(text),

@@ -11,6 +11,7 @@ import time
 import measure
 from stack import PROGRAMS
 from stack_hooks import synthflow_signature
+from stack_operators import CLAIM
 from stack_process import wait_until
 
 MEMORY_AIM, START_AIM, STARTS = 50, 40, 7
@@ -26,7 +27,9 @@ def requests_of(stack):
     bearer = {"AUTHORIZATION": f"Bearer {stack.token('alice')}"}
     internal = {"AUTHORIZATION": f"Bearer {stack.secrets['internal']}"}
     signed = synthflow_signature(stack.secrets["synthflow"], "bench", "SYNTHFLOW_SIGNATURE")
+    operator = {"AUTHORIZATION": f"Bearer {stack.token('olga', **CLAIM)}"}
     return {
+        "admin": ("GET", "/api/v1/admin/providers?limit=1", operator, b""),
         "auth": ("GET", "/api/v1/auth/me", bearer, b""),
         "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),

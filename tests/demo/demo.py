@@ -169,6 +169,12 @@ def show(found, seconds):
     print(f"\n{len(found)} calls in {seconds:.1f} s")
 
 
+def oversee(person):
+    """The settings of ./dev run name this person as an operator, so that all tenants' queue can be looked at."""
+    queue = person.ask("GET", "/api/v1/admin/queue")
+    print(f"{EMAIL} is an operator here (GET {person.url}/api/v1/admin/queue): {queue['calls']['ready']} calls wait, {queue['stuck']} hang.")
+
+
 def good(summary):
     """Whether all is as it should be."""
     return summary["completed"] == summary["dialled"] == summary["seen"] == summary["calls"] and not summary["double"]
@@ -199,6 +205,7 @@ def main():
         watch(db, ids)
         found = results(db, args.sandbox, ids)
     show(found, time.monotonic() - begin)
+    oversee(person)
     return say({**summarise(found, args.calls), "seen": seen(person, ids)}, args.summary)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from stack import TOP, Stack
 from stack_client import problem
+from stack_operators import CLAIM
 from stack_routes import FOR_PEOPLE, METHODS, UUID, asker, body_of, methods_of, path_of, routes_of
 
 PAGE = "https://app.example.com"
@@ -30,6 +31,12 @@ def routes(stack):
     found = routes_of(stack)
     assert len(found) >= 17
     return found
+
+
+@pytest.fixture
+def alice(stack):
+    """A person who may ask everything, operators' routes too."""
+    return stack.user("alice", **CLAIM)
 
 
 @pytest.fixture
@@ -249,12 +256,22 @@ def test_what_is_for_a_person_is_for_no_key_and_for_each_role(stack, routes, tea
             refused(route, who.ask(route["method"], path), 400, "bad_fields")
 
 
+def test_what_is_for_operators_is_for_nobody_else(stack, routes, team, bob):
+    for route in (r for r in routes if r["access"] == "operator"):
+        path = filled(route, team["owner"]) + "?surprise=1"
+        for who in (bob, team["admin"], team["viewer"], stack.api_key(team["owner"].organization)):
+            refused(route, who.ask(route["method"], path), 403, "operator_needed")
+        refused(route, team["owner"].ask(route["method"], path), 400, "bad_fields")
+
+
 def test_nobody_and_strangers_get_nowhere(stack, routes, team, bob):
     organization = team["owner"].organization
     for route in (r for r in routes if r["access"] in FOR_PEOPLE):
         path = path_of(route, organization_id=organization) + "?surprise=1"
         refused(route, stack.anybody().ask(route["method"], path), 401, "unauthenticated")
-        if "{organization_id}" in route["path"]:
+        if route["access"] == "operator":
+            refused(route, bob.ask(route["method"], path), 403, "operator_needed")
+        elif "{organization_id}" in route["path"]:
             refused(route, bob.ask(route["method"], path), 404, "organization_not_found")
             elsewhere = team["viewer"].with_headers(X_Organization_Id=str(uuid.uuid4()))
             refused(route, elsewhere.ask(route["method"], path), 403, "organization_mismatch")

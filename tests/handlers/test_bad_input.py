@@ -12,6 +12,7 @@ import pytest
 from stack import BOTH_WAYS, PROGRAMS
 from stack_client import Client, b64, problem, raw_request, sign_token, user_claims
 from stack_hooks import synthflow_signature, vapi_event
+from stack_operators import CLAIM
 from stack_routes import FOR_PEOPLE, GOOD, body_of, good_value, path_of, routes_of
 
 pytestmark = BOTH_WAYS
@@ -57,6 +58,12 @@ def numbers_beyond(field):
 
 # Where each request costs the start of a program, these stand for all.
 FOR_CGI = ("calls", "queue-pump", "status", "synthflow-webhook", "vapi-webhook")
+
+
+@pytest.fixture
+def alice(stack):
+    """A person who may ask everything, operators' routes too."""
+    return stack.user("alice", **CLAIM)
 
 
 @pytest.fixture
@@ -193,7 +200,7 @@ def test_a_body_whose_length_is_a_lie_harms_nobody(stack, ground, routes):
 def askers(stack, routes, person):
     """Each route that is asked without a body, with somebody who may ask: (route, who)."""
     inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
-    who = {"api": person, "person": person, "internal": inside, "local": inside, "public": stack.anybody()}
+    who = {"api": person, "person": person, "internal": inside, "local": inside, "public": stack.anybody(), "operator": person}
     found = [(r, who[r["access"]]) for r in routes
              if (r["method"] == "GET" or r["access"] == "internal") and not r["lenient"]
              and not any(f["in"] == "body" for f in r["fields"])]

@@ -6,6 +6,7 @@ import pytest
 from accounts import AUTH, PASSWORD, person
 from model_routes import Tenant
 from stack_client import problem
+from stack_operators import CLAIM
 from stack_organizations import ROOT, create, ident, join
 from stack_routes import FOR_PEOPLE, routes_of
 from test_isolation import request_of
@@ -19,7 +20,7 @@ def posts(stack):
 
 def test_each_post_is_done_once_under_a_key_and_a_refusal_is_thought_over(stack, posts):
     stack.provider("vapi")
-    tenant, done = Tenant(stack, "ann").make_all(), []
+    tenant, done = Tenant(stack, "ann", **CLAIM).make_all(), []
     for route in posts:
         path, query, body = request_of(route, tenant)
         text = json.dumps(body).encode()

@@ -48,8 +48,13 @@ def named(route):
 
 
 def for_people(routes):
-    """Those that ask who one is."""
+    """Those that ask who one is, and act for him or his organization."""
     return [r for r in routes if r["access"] in ("api", "person")]
+
+
+def for_operators(routes):
+    """Those that look at all organizations."""
+    return [r for r in routes if r["access"] == "operator"]
 
 
 def ids_of(fields, place=()):
@@ -235,10 +240,33 @@ def test_inner_routes_are_for_no_customer(stack, routes, tenants):
             problem(answer, 401)
 
 
+def test_operators_routes_are_for_no_customer(stack, routes, tenants):
+    """Whatever role he has, whatever he names: not with his own things, and not with another's."""
+    alice, bob = tenants
+    askers = [alice.person, alice.key, *(alice.member(role) for role in ("viewer", "member", "admin", "owner"))]
+    # A request is counted for whoever asks.
+    def left():
+        return [row for row in all_of(stack, bob) if row[0] != "public.rate_buckets"]
+    for tenant in tenants:
+        sample({"name": "event_id", "type": "int"}, tenant)
+    before, words = left(), words_of(stack, bob)
+    assert len(for_operators(routes)) >= 30
+    for route in for_operators(routes):
+        for who, things in ((who, things) for who in askers for things in (alice, bob)):
+            answer = ask(who, route, things)
+            assert problem(answer, 403)["code"] == "operator_needed", named(route)
+            silent(answer, words, named(route))
+        problem(ask(stack.anybody(), route, bob), 401, "unauthenticated")
+        for role in ("service_role", "hookswitch_operator"):
+            problem(ask(Client(stack.url, {"Authorization": "Bearer " + stack.token("bob", role=role)}), route, bob), *(
+                (403, "operator_needed") if role == "service_role" else (401, "token_invalid")))
+    assert left() == before
+
+
 def test_routes_that_are_open_to_all_tell_of_nobody(stack, routes, tenants):
     alice, bob = tenants
     before, words = all_of(stack, bob), words_of(stack, bob)
-    for route in (r for r in routes if r["access"] not in ("api", "person", "local", "internal")):
+    for route in (r for r in routes if r["access"] not in ("api", "person", "operator", "local", "internal")):
         key = (route["method"], route["path"])
         if key not in OPEN:
             missing(f"{named(route)} is open to everybody: add why that is safe, and what a stranger tries there, to OPEN")

@@ -209,7 +209,7 @@ def test_the_manuals_commands_for_runs_can_be_pasted(up):
 
 def test_the_manuals_sql_can_be_pasted(up):
     blocks = up.blocks("docs/operations.md", "Accounts", "sql")
-    assert len(blocks) == 3
+    assert len(blocks) == 2
     for block in blocks:
         assert up.psql("begin", "set local role hookswitch_pump", block.replace("somebody@", "demo@"), "rollback") == ""
 

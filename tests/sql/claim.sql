@@ -44,7 +44,7 @@ insert into public.call_queue (organization_id, template_id, recipient_number, r
 values (:'org', :'template', '+15550100001', 'John Doe', 'john@example.com', :'voice', :'number', '{"company":"Acme"}') returning id as call \gset
 select is((public.calls_claim(1, 'a', 30) -> 'dials' -> 0) - 'assignment_id',
           jsonb_build_object('fence', 1, 'call_id', :'call', 'organization_id', :'org', 'provider_id', :'vapi', 'provider_type', 'vapi',
-              'base_url', 'http://127.0.0.1:1', 'api_key', 'sealed:x', 'timeout_ms', null, 'number', '+15550100001', 'name', 'John Doe',
+              'base_url', 'http://127.0.0.1:1', 'api_key', 'sealed:x', 'key_number', 1, 'timeout_ms', null, 'number', '+15550100001', 'name', 'John Doe',
               'email', 'john@example.com', 'assistant', 'assistant-vapi', 'caller', 'pn-1', 'variables', '{"company":"Acme"}'::jsonb,
               'says', null, 'voice', '{"provider":"11labs","voiceId":"sarah"}'::jsonb), 'a dial holds all that the provider must be told');
 

@@ -291,6 +291,15 @@ update callers set answer_to_key = 'PT403 person_needed'
 update callers set answer_to_key = case when attempt like '%(null,%' then 'PT404 organization_not_found' else 'PT403 user_mismatch' end
  where name = 'public.schedule_call';
 
+-- What is called admin_... is for operators, who see all organizations; each that acts with other rights than theirs asks for their role.
+insert into callers (name, callers, why_none)
+select distinct n.nspname || '.' || p.proname, 'operator', 'for operators alone'
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('api', 'public') and p.proname like 'admin\_%';
+insert into callers (name, callers)
+select 'public.' || f, 'operator' from unnest(array['time_view', 'cursor_bytes', 'cursor_make', 'cursor_read', 'refuse_field', 'operator_needed',
+    'audit_view', 'csv_field', 'providers_free', 'work_redrive', 'work_cancel', 'idempotency_take', 'idempotency_keep']) f;
+insert into callers (name, callers) values ('api.workflow_run_list', 'operator'), ('api.workflow_run_get', 'operator');
+
 create temporary view functions as
     select p.oid, n.nspname || '.' || p.proname as name, p.prosecdef, p.proowner, p.proconfig, n.nspname,
            coalesce((select case when bool_or(a.grantee = 0) then 'all'
@@ -324,6 +333,9 @@ select is_empty($$select f.name from functions f where f.prosecdef and not coale
                 'and have an empty search_path');
 select is_empty($$select f.name from functions f where f.callers ~ '(all|anon)' and f.prosecdef and f.name <> 'public.current_organization_id'$$,
                 'everybody may call one security definer function, the one that policies ask');
+
+select is_empty($$select f.name from functions f join pg_proc p on p.oid = f.oid where f.name ~ '[.]admin_' and f.prosecdef and p.prosrc !~ 'operator_needed|admin_note'$$,
+                'each function for operators that acts with the pump''s rights asks for their role itself');
 
 -- ---- with foreign ids -------------------------------------------------------------
 

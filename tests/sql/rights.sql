@@ -77,7 +77,8 @@ select is(array(select distinct f.proname::text from our_functions f, aclexplode
                      where a.grantee = 'authenticated'::regrole order by 1),
           '{call_templates_shared,schedule_call}', 'authenticated may call schedule_call, what its policies ask, and nothing else');
 select is_empty($$select f.proname from our_functions f, aclexplode(f.proacl) a
-                   where f.nspname = 'api' and a.grantee not in (f.proowner, 'hookswitch_api'::regrole, 'hookswitch_pump'::regrole, 'hookswitch_webhook'::regrole)$$,
+                   where f.nspname = 'api' and a.grantee not in (f.proowner, 'hookswitch_api'::regrole, 'hookswitch_pump'::regrole, 'hookswitch_webhook'::regrole,
+                                                                  'hookswitch_operator'::regrole)$$,
                 'schema api is for the programs alone');
 select is_empty($$select proname from our_functions where prosecdef and not coalesce(array_to_string(proconfig, ' ') ~ 'search_path=""', false)$$,
                 'every security definer function has an empty search_path');

@@ -26,6 +26,8 @@ run_nothing(struct ctx *c, const void *in)
 static const struct route api = { GET, "/", SCOPE("calls:read"), NO_FIELDS, run_nothing, 200, NULL,
 	"x" };
 static const struct route person = { GET, "/", PERSON, NO_FIELDS, run_nothing, 200, NULL, "x" };
+static const struct route operators = { GET, "/", OPERATOR, NO_FIELDS, run_nothing, 200, NULL,
+	"x" };
 static const struct route inside = { GET, "/o/{organization_id}/x", SCOPE("calls:read"), NO_FIELDS,
 	run_nothing, 200, NULL, "x" };
 static const struct route local = { GET, "/", LOCAL, NO_FIELDS, run_nothing, 200, NULL, "x" };
@@ -262,6 +264,34 @@ local_routes_want_this_host_or_the_token(void **state)
 	fake_close(&f);
 }
 
+static void
+operators_come_with_a_token_and_act_for_no_organization(void **state)
+{
+	char ours[1000];
+	struct fake f;
+	struct db_step step;
+	struct db_rows rows;
+
+	(void)state;
+	fake_open(&f);
+	make_token(f.c.mem, OURS, 60, ours, sizeof(ours));
+	assert_int_equal(check(&f, &operators, NULL, NULL), ERR_UNAUTHENTICATED);
+	assert_int_equal(check(&f, &operators, "HTTP_X_API_KEY=" KEY, NULL), ERR_OPERATOR_NEEDED);
+	assert_int_equal(check(&f, &operators, ours, "HTTP_X_ORGANIZATION_ID=" SUB), ERR_NONE);
+	assert_int_equal(auth_step(&f.c, &step, &rows), 0);
+	assert_non_null(strstr(step.stmt->sql, "'hookswitch_operator'"));
+	assert_null(step.params[3].data);
+	/* Nobody is named in the settings: an empty list, which is another thing than none. */
+	assert_string_equal(step.params[5].data, "");
+	assert_int_equal(auth_step_admitted(&f.c, &step, &rows), 0);
+	assert_non_null(strstr(step.stmt->sql, "'hookswitch_operator'"));
+	assert_int_equal(check(&f, &person, ours, NULL), ERR_NONE);
+	assert_null(auth_operators(&f.c));
+	assert_int_equal(auth_step_admitted(&f.c, &step, &rows), 0);
+	assert_non_null(strstr(step.stmt->sql, "'hookswitch_api'"));
+	fake_close(&f);
+}
+
 static int
 set_up(void **state)
 {
@@ -282,6 +312,7 @@ main(void)
 		cmocka_unit_test(the_organization_asked_for_is_handed_on),
 		cmocka_unit_test(the_path_names_the_organization),
 		cmocka_unit_test(a_person_is_no_key),
+		cmocka_unit_test(operators_come_with_a_token_and_act_for_no_organization),
 		cmocka_unit_test(nobody_brings_the_request_only),
 		cmocka_unit_test(local_routes_want_this_host_or_the_token),
 	};

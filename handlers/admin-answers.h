@@ -1,0 +1,385 @@
+/*
+ * admin-answers.h - what admin answers: tables for admin.c alone.
+ */
+#ifndef HANDLERS_ADMIN_ANSWERS_H
+#define HANDLERS_ADMIN_ANSWERS_H
+
+#include "web/field.h"
+
+#define ORGANIZATION_STATUS                                                                        \
+	VALUES("active", "past_due", "read_only", "suspended", "canceled", "disabled")
+#define ROLES VALUES("owner", "admin", "member", "viewer")
+
+/* ---- people and organizations --------------------------------------------- */
+
+/* public.admin_person_line */
+#define PERSON_MEMBERS                                                                             \
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The person."),                            \
+	    FIELD(email, OUT, T_STR, .required = true, .nullable = true, .doc = "The address."),   \
+	    FIELD(first_name, OUT, T_STR, .required = true, .nullable = true,                      \
+		.doc = "The first name."),                                                         \
+	    FIELD(last_name, OUT, T_STR, .required = true, .nullable = true,                       \
+		.doc = "The last name."),                                                          \
+	    FIELD(status, OUT, T_ENUM, VALUES("active", "inactive"), .required = true,             \
+		.doc = "Whether the account is open."),                                            \
+	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Known since.")
+
+static const struct field admin_person_line_out[] = { PERSON_MEMBERS };
+
+static const struct field admin_membership_out[] = {
+	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
+	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
+	FIELD(status, OUT, T_ENUM, ORGANIZATION_STATUS, .required = true, .doc = "Its status."),
+	FIELD(role, OUT, T_ENUM, ROLES, .required = true, .doc = "What the person may do there."),
+	FIELD(is_personal, OUT, T_BOOL, .required = true, .doc = "Whether it is the person's own."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Member since."),
+};
+
+static const struct field admin_person_out[] = {
+	PERSON_MEMBERS,
+	FIELD(email_confirmed_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When the address was confirmed; null where accounts are somebody else's."),
+	FIELD(last_sign_in_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When the person signed in last."),
+	FIELD(totp_enabled, OUT, T_BOOL, .required = true,
+	    .doc = "Whether one-time codes are switched on."),
+	FIELD(is_operator, OUT, T_BOOL, .required = true,
+	    .doc = "Whether the account itself says so; the settings may name more."),
+	FIELD(sessions, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Sessions that are open."),
+	FIELD(memberships, OUT, T_ARRAY, MEMBERS(admin_membership_out), .required = true,
+	    .doc = "Organizations that the person belongs to."),
+};
+
+/* public.admin_organization_line */
+#define ORGANIZATION_MEMBERS                                                                       \
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The organization."),                      \
+	    FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),                         \
+	    FIELD(status, OUT, T_ENUM, ORGANIZATION_STATUS, .required = true,                      \
+		.doc = "Whether it may call, and be entered."),                                    \
+	    FIELD(is_personal, OUT, T_BOOL, .required = true,                                      \
+		.doc = "Whether it is one person's own."),                                         \
+	    FIELD(deleted_after, OUT, T_TIME, .required = true, .nullable = true,                  \
+		.doc = "Deleted: it goes then."),                                                  \
+	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Made at this time.")
+
+static const struct field admin_organization_line_out[] = { ORGANIZATION_MEMBERS };
+
+static const struct field admin_member_out[] = {
+	FIELD(user_id, OUT, T_UUID, .required = true, .doc = "The person."),
+	FIELD(email, OUT, T_STR, .required = true, .nullable = true, .doc = "The address."),
+	FIELD(role, OUT, T_ENUM, ROLES, .required = true, .doc = "What the person may do."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Member since."),
+};
+
+static const struct field admin_plan_out[] = {
+	FIELD(tier, OUT, T_STR, .required = true, .doc = "What was bought."),
+	FIELD(status, OUT, T_STR, .required = true, .doc = "How the subscription stands."),
+	FIELD(name, OUT, T_STR, .required = true, .nullable = true, .doc = "The plan."),
+	FIELD(call_limit, OUT, T_INT, .required = true, .nullable = true,
+	    .doc = "Calls a month; null: no limit."),
+	FIELD(minutes_limit, OUT, T_INT, .required = true, .nullable = true,
+	    .doc = "Minutes a month; null: no limit."),
+	FIELD(period_end, OUT, T_TIME, .required = true, .doc = "Until when it is paid."),
+};
+
+/* public.admin_usage_of */
+#define USAGE_MEMBERS                                                                              \
+	FIELD(calls, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Calls that ended."),  \
+	    FIELD(seconds, OUT, T_INT, .max = INT64_MAX, .required = true,                         \
+		.doc = "How long they were."),                                                     \
+	    FIELD(minutes, OUT, T_INT, .max = INT64_MAX, .required = true,                         \
+		.doc = "The same in minutes, each call rounded up."),                              \
+	    FIELD(cost_cents, OUT, T_NUMBER, .required = true,                                     \
+		.doc = "What providers charged for them, in US cents.")
+
+static const struct field admin_period_out[] = { USAGE_MEMBERS };
+
+static const struct field admin_organization_out[] = {
+	ORGANIZATION_MEMBERS,
+	FIELD(max_concurrent_calls, OUT, T_INT, .required = true, .nullable = true,
+	    .doc = "Live calls at once at most; null: what the providers allow."),
+	FIELD(plan, OUT, T_OBJECT, MEMBERS(admin_plan_out), .required = true, .nullable = true,
+	    .doc = "Its subscription; null: none."),
+	FIELD(usage, OUT, T_OBJECT, MEMBERS(admin_period_out), .required = true,
+	    .doc = "This month (UTC)."),
+	FIELD(calls_waiting, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Calls that wait."),
+	FIELD(calls_live, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Calls under way."),
+	FIELD(member_count, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "How many belong to it."),
+	FIELD(members, OUT, T_ARRAY, MEMBERS(admin_member_out), .required = true,
+	    .doc = "The first hundred of them."),
+};
+
+/* ---- providers --------------------------------------------------------------- */
+
+/* public.admin_provider_view */
+static const struct field admin_provider_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The provider."),
+	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
+	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "Its kind: vapi, synthflow."),
+	FIELD(base_url, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "Where its API is, unless a setting says so."),
+	FIELD(is_active, OUT, T_BOOL, .required = true, .doc = "Whether calls go there."),
+	FIELD(is_draining, OUT, T_BOOL, .required = true,
+	    .doc = "Whether nothing new goes there for a while."),
+	FIELD(priority, OUT, T_INT, .required = true, .doc = "A smaller number is asked first."),
+	FIELD(max_concurrent_calls, OUT, T_INT, .required = true,
+	    .doc = "Live calls at once at most."),
+	FIELD(starts_per_second, OUT, T_NUMBER, .required = true, .nullable = true,
+	    .doc = "Dials in any second at most; null: no limit."),
+	FIELD(timeout_ms, OUT, T_INT, .required = true, .nullable = true,
+	    .doc = "How long it may take to answer; null: as the settings say."),
+	FIELD(silence_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "A live call that was not heard of for so long is looked up."),
+	FIELD(report_grace_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "An ended call without a report is looked up then."),
+	FIELD(report_patience_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "After this time it is closed without one."),
+	FIELD(absence_gap_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "How far apart two listings are that prove absence."),
+	FIELD(absence_after_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "How long after the deadline the later one begins."),
+	FIELD(absence_slack_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "How far before the start listings go back."),
+	FIELD(unknown_patience_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "An attempt unknown for longer has failed."),
+	FIELD(cool_seconds, OUT, T_NUMBER, .required = true,
+	    .doc = "The first rest after a refusal."),
+	FIELD(retry_scale, OUT, T_NUMBER, .required = true,
+	    .doc = "Multiplies the waits between redials."),
+	FIELD(has_key, OUT, T_BOOL, .required = true,
+	    .doc = "Whether it has a key of its own; else the setting's counts."),
+	FIELD(key_number, OUT, T_INT, .required = true, .doc = "Grows with each new key."),
+	FIELD(key_hint, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The key's last four characters."),
+	FIELD(key_fingerprint, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The first sixteen digits of its SHA-256."),
+	FIELD(key_changed_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it was given."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Made at this time."),
+};
+
+static const struct field admin_hour_out[] = {
+	FIELD(started, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Attempts that began."),
+	FIELD(accepted, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Those that it took."),
+	FIELD(refused, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Those that it refused."),
+	FIELD(unknown, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Those of which nobody knows yet."),
+	FIELD(absent, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Those that proved not to be there."),
+};
+
+/* public.admin_provider_health */
+static const struct field admin_health_out[] = {
+	FIELD(provider_id, OUT, T_UUID, .required = true, .doc = "The provider."),
+	FIELD(state, OUT, T_ENUM, VALUES("active", "paused", "draining", "cooling"),
+	    .required = true, .doc = "Whether calls go there, and why not."),
+	FIELD(failures, OUT, T_INT, .required = true, .doc = "Refusals in a row."),
+	FIELD(cooling_until, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "It refused, and rests until then."),
+	FIELD(cooling_reason, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "What it refused for: rate, credit, key, ..."),
+	FIELD(last_error, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "What it said then."),
+	FIELD(last_error_at, OUT, T_TIME, .required = true, .nullable = true, .doc = "When."),
+	FIELD(last_accepted_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it last took a call."),
+	FIELD(free, OUT, T_INT, .required = true, .doc = "Calls that it could take now."),
+	FIELD(live, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Attempts under way."),
+	FIELD(unknown, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Of them those of which nobody knows."),
+	FIELD(reports_awaited, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Calls that ended, and whose report has not come."),
+	FIELD(last_hour, OUT, T_OBJECT, MEMBERS(admin_hour_out), .required = true,
+	    .doc = "What became of the attempts of the last hour."),
+};
+
+static const struct field admin_check_out[] = {
+	FIELD(result, OUT, T_ENUM, VALUES("good", "refused", "unknown"), .required = true,
+	    .doc = "What the provider says of the key."),
+	FIELD(status, OUT, T_INT, .required = true,
+	    .doc = "Its HTTP status; 0: it did not answer."),
+	FIELD(ms, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "How long it took."),
+};
+
+/* ---- the queue ------------------------------------------------------------------ */
+
+static const struct field admin_queue_calls_out[] = {
+	FIELD(ready, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Due, and waiting."),
+	FIELD(later, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Due at a later time."),
+	FIELD(in_progress, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Under way."),
+};
+
+static const struct field admin_queue_organization_out[] = {
+	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
+	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
+	FIELD(waiting, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Its calls that wait."),
+	FIELD(in_progress, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Its calls under way."),
+};
+
+static const struct field admin_queue_out[] = {
+	FIELD(calls, OUT, T_OBJECT, MEMBERS(admin_queue_calls_out), .required = true,
+	    .doc = "Calls that are not over."),
+	FIELD(oldest_due_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "Since when the oldest of those that are due waits."),
+	FIELD(waiting, OUT, T_OBJECT, ITEMS(T_INT, .max = INT64_MAX), .required = true,
+	    .doc = "Those that are due, by why they wait."),
+	FIELD(organizations, OUT, T_ARRAY, MEMBERS(admin_queue_organization_out), .required = true,
+	    .doc = "The twenty with most of them."),
+	FIELD(attempts, OUT, T_OBJECT, ITEMS(T_INT, .max = INT64_MAX), .required = true,
+	    .doc = "Live attempts by state."),
+	FIELD(stuck, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Attempts that should have gone on five minutes ago."),
+	FIELD(dead_letters, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "Runs that failed for good."),
+	FIELD(webhooks, OUT, T_OBJECT, ITEMS(T_INT, .max = INT64_MAX), .required = true,
+	    .doc = "Events that need a look, by state."),
+	FIELD(end_reasons_unlisted, OUT, T_INT, .max = INT64_MAX, .required = true,
+	    .doc = "End reasons that are in no list."),
+};
+
+/* public.admin_attempt_view */
+static const struct field admin_attempt_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The attempt, our mark at the provider."),
+	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "Its call."),
+	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose call it is."),
+	FIELD(provider_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "Where it was made; null: that provider is gone."),
+	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "The provider's kind."),
+	FIELD(provider_call_id, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The call's id there."),
+	FIELD(attempt, OUT, T_INT, .required = true, .doc = "Which try of its call it is."),
+	FIELD(state, OUT, T_ENUM,
+	    VALUES("leased", "sent", "accepted", "ended", "refused", "absent", "unknown"),
+	    .required = true, .doc = "What is known of it."),
+	FIELD(progress, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "What the provider last told."),
+	FIELD(reason, OUT, T_STR, .required = true, .nullable = true, .doc = "Why it is so."),
+	FIELD(looks, OUT, T_INT, .required = true, .doc = "How often the provider was asked."),
+	FIELD(lease_until, OUT, T_TIME, .required = true, .doc = "Until when a pump holds it."),
+	FIELD(sent_at, OUT, T_TIME, .required = true, .nullable = true, .doc = "When it was sent."),
+	FIELD(accepted_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When the provider took it."),
+	FIELD(ended_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it ended there."),
+	FIELD(next_look_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When the provider is asked next."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was claimed."),
+	FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it last changed."),
+};
+
+static const struct field admin_canceled_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The call."),
+	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose it is."),
+	FIELD(status, OUT, T_STR, .required = true, .doc = "What became of it."),
+	FIELD(cancel_requested_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "It is being hung up since then."),
+};
+
+/* public.admin_webhook_view */
+static const struct field admin_webhook_out[] = {
+	FIELD(id, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "The event."),
+	FIELD(received_at, OUT, T_TIME, .required = true, .doc = "When it came."),
+	FIELD(provider, OUT, T_STR, .required = true, .doc = "From whom."),
+	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "To whom."),
+	FIELD(signer, OUT, T_STR, .required = true, .doc = "Whose secret it was signed with."),
+	FIELD(type, OUT, T_STR, .required = true, .doc = "What it is called."),
+	FIELD(assignment_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "The attempt that it names."),
+	FIELD(provider_call_id, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The provider's call that it names."),
+	FIELD(state, OUT, T_STR, .required = true, .doc = "What became of it."),
+	FIELD(error, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "Why it could not be applied, without numbers."),
+	FIELD(tries, OUT, T_INT, .required = true, .doc = "How often that was tried again."),
+	FIELD(try_at, OUT, T_TIME, .required = true, .nullable = true,
+	    .doc = "When it is tried next."),
+};
+
+static const struct field admin_end_reason_out[] = {
+	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "The provider's kind."),
+	FIELD(reason, OUT, T_STR, .required = true, .doc = "What it said."),
+	FIELD(seen, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "How often."),
+	FIELD(first_seen_at, OUT, T_TIME, .required = true, .doc = "First at this time."),
+	FIELD(last_seen_at, OUT, T_TIME, .required = true, .doc = "Last at this time."),
+};
+
+/* ---- runs, usage, the log ------------------------------------------------------------ */
+
+/* public.work_run_line */
+#define RUN_MEMBERS                                                                                \
+	FIELD(id, OUT, T_STR, .required = true, .doc = "The run."),                                \
+	    FIELD(workflow, OUT, T_STR, .required = true, .doc = "What it does."),                 \
+	    FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,                \
+		.doc = "For whom."),                                                               \
+	    FIELD(state, OUT, T_ENUM,                                                              \
+		VALUES("ready", "working", "waiting", "done", "failed", "canceled"),               \
+		.required = true, .doc = "How it stands."),                                        \
+	    FIELD(generation, OUT, T_INT, .required = true, .doc = "How often it began anew."),    \
+	    FIELD(step, OUT, T_STR, .required = true, .nullable = true,                            \
+		.doc = "Where it stands."),                                                        \
+	    FIELD(undo_to, OUT, T_STR, .required = true, .nullable = true,                         \
+		.doc = "What it will be when all is undone."),                                     \
+	    FIELD(slot, OUT, T_TIME, .required = true, .nullable = true,                           \
+		.doc = "The clock's slot that it was started for."),                               \
+	    FIELD(due_at, OUT, T_TIME, .required = true, .nullable = true,                         \
+		.doc = "When it goes on."),                                                        \
+	    FIELD(wait_signal, OUT, T_STR, .required = true, .nullable = true,                     \
+		.doc = "What it waits for."),                                                      \
+	    FIELD(cancel_requested, OUT, T_BOOL, .required = true,                                 \
+		.doc = "Whether it is to end."),                                                   \
+	    FIELD(worker, OUT, T_STR, .required = true, .nullable = true,                          \
+		.doc = "Who works on it."),                                                        \
+	    FIELD(known, OUT, T_BOOL, .required = true,                                            \
+		.doc = "Whether a program knows the workflow."),                                   \
+	    FIELD(last_error, OUT, T_STR, .required = true, .nullable = true,                      \
+		.doc = "What went wrong."),                                                        \
+	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Started at this time."),      \
+	    FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "Changed at this time."),      \
+	    FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,                    \
+		.doc = "Over at this time.")
+
+static const struct field admin_run_line_out[] = { RUN_MEMBERS };
+
+static const struct field admin_run_out[] = {
+	RUN_MEMBERS,
+	FIELD(steps, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
+	    .doc = "What it has done, the oldest first."),
+	FIELD(signals, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
+	    .doc = "What was told to it."),
+};
+
+static const struct field admin_usage_out[] = {
+	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
+	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
+	USAGE_MEMBERS,
+};
+
+static const struct field admin_log_entry_out[] = {
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The entry."),
+	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was done."),
+	FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "In whose log it stands too; null: in no other."),
+	FIELD(actor_type, OUT, T_STR, .required = true,
+	    .doc = "Who did it: operator, or who else may."),
+	FIELD(actor_id, OUT, T_UUID, .required = true, .nullable = true, .doc = "Which one."),
+	FIELD(action, OUT, T_STR, .required = true, .doc = "What was done: provider.updated."),
+	FIELD(target_type, OUT, T_STR, .required = true, .doc = "To what kind of thing."),
+	FIELD(target_id, OUT, T_UUID, .required = true, .nullable = true,
+	    .doc = "Which one; null: details name it."),
+	FIELD(details, OUT, T_OBJECT, .required = true, .doc = "More of it, by the action."),
+	FIELD(request_id, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "The request, as in its X-Request-Id."),
+	FIELD(address, OUT, T_STR, .required = true, .nullable = true,
+	    .doc = "Where it came from."),
+};
+
+#endif
