@@ -55,7 +55,8 @@ static const struct field params_fields[] = {
 	    .doc = "Names of variables that each call needs, without declaring them."),
 	FIELD(voicemail, BODY, T_ENUM, VALUES("accept"),
 	    .doc = "accept: a voicemail counts as reached."),
-	FIELD(voice_id, BODY, T_UUID, .doc = "The voice it is said with, unless the call names one."),
+	FIELD(voice_id, BODY, T_UUID,
+	    .doc = "The voice it is said with, unless the call names one."),
 	FIELD(language, BODY, T_STR, .min = 2, .max = 35,
 	    .doc = "The language it is said in; chooses the voice that a person prefers."),
 };
