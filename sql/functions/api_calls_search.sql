@@ -41,7 +41,7 @@ create or replace function public.search_view(p_call uuid, p_created timestamptz
     language plpgsql stable set search_path = '' as $$
 begin
     return (select jsonb_build_object('call', public.call_view(c), 'rank', p_rank, 'language', nullif(t.search_language, 'simple'),
-                                      'summary', public.search_marked(t.summary, t.search_language, p_question),
+                                      'summary', case when t.summary is null then '[]' else public.search_marked(t.summary, t.search_language, p_question) end,
                                       'transcript', public.search_marked(t.transcript_text, t.search_language, p_question))
               from public.call_transcripts t
               join public.calls c on c.id = t.call_id and c.created_at = t.call_created_at

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import measure
 
 CONNECTIONS, SECONDS, FEWEST = 4, 4.0, 8
-TRANSCRIPTS, CALLS = 20_000, 1_000_000
+TRANSCRIPTS, CALLS = 100_000, 1_000_000
 WORDS = "appointment umbrella"
 SEARCH, STATS = f"/api/v1/calls/search?q={quote(WORDS)}", "/api/v1/calls/analytics"
 NAMES = ("search-100k", "stats-1m")
@@ -32,7 +32,8 @@ select c.id, c.created_at, c.organization_id, 'the and you is your for that ' ||
   from calls c"""
 
 # The least that finds, ranks and shows a page of them, or counts by day: as somebody whom nobody asks who he is.
-BARE_SEARCH = """select jsonb_agg(to_jsonb(c) || jsonb_build_object('rank', h.rank, 'found', ts_headline('english', t.transcript_text, q)))
+BARE_SEARCH = """select jsonb_agg(to_jsonb(c) || jsonb_build_object('rank', h.rank, 'found', ts_headline('english', t.transcript_text, q),
+       'summed_up', ts_headline('english', t.summary, q)))
   from websearch_to_tsquery('english', '{words}') q,
        lateral (select s.call_id, s.call_created_at, ts_rank_cd(s.search, q, 1) as rank from call_transcripts s
                  where s.search @@ q and s.organization_id = '{org}'
