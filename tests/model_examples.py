@@ -5,11 +5,8 @@ A new route needs something only where the first such thing will not do (a call 
 in ROWS.  Each command that changes something runs with a tenant of its own.
 """
 
-import atexit
-import os
 import re
 import secrets
-import tempfile
 from functools import cached_property
 
 import accounts
@@ -157,14 +154,6 @@ class World:
         return {name: self.value(name) for name in sorted(set(re.findall(r"\$([A-Z][A-Z_]+)", command)))}
 
 
-def contacts_file():
-    """A file of two contacts, as a reader has one; its name."""
-    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as file:
-        file.write("phone_number,name\n+15550100001,Ann\n+15550100002,Bob\n")
-    atexit.register(os.unlink, file.name)
-    return file.name
-
-
 def listed(world):
     """A number of the tenant's is on its do-not-call list."""
     return world.tenant.person.post("/api/v1/contacts/do-not-call", {"phone_number": "+15550100002"}, expect=201)
@@ -183,29 +172,25 @@ VARIABLES = {
     "VAPI_WEBHOOK_SECRET": lambda w: w.stack.secrets["vapi"],
     "SYNTHFLOW_WEBHOOK_SECRET": lambda w: w.stack.secrets["synthflow"],
     "PROVIDER_CALL_ID": lambda w: "call-" + secrets.token_hex(6),
-    "OPERATOR_TOKEN": lambda w: bearer(w.stack.user("olga", app_metadata={"hookswitch_operator": True})),
+    "OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)),
     "PROVIDER_ID": lambda w: w.stack.value("select id from call_service_providers order by created_at limit 1"),
     "PROVIDER_KEY": lambda w: w.stack.keys["vapi"],
     "VOICE_ID": World.voice,
     "ATTEMPT_ID": World.attempt,
-    "EVENT_ID": lambda w: w.row("webhook_events", provider="vapi", signer="call", type="status-update", key=secrets.token_hex(8),
-                                state="failed", apply_error="XX000 something", report='{"status":"ringing"}', body="{}"),
     "SLUG": lambda w: "receptionist",
     "PHONE_NUMBER": lambda w: w.stack.value("select phone_number from contacts where id = %s", w.value("CONTACT_ID")),
     "FILE": World.file,
     "EMAIL": lambda w: w.email,
     "NEW_EMAIL": lambda w: "new-" + w.email,
     "PASSWORD": lambda w: accounts.PASSWORD,
-    "PROVIDER_KEY": lambda w: w.stack.keys["vapi"],
     "NEW_PASSWORD": lambda w: "another good horse",
-    "FILE": lambda w: contacts_file(),
     "RUN_ID": lambda w: w.run("ready"),
 }
 
 # What is other for the routes of a program.
 PROGRAMS = {
-    "admin": {"OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)), "RUN_ID": lambda w: w.run("failed"), "EVENT_ID": lambda w: event(w.stack, w.tenant.organization), "USER_ID": lambda w: w.tenant.person.id,
-              "CALL_ID": lambda w: w.tenant.ids("call_id")[1]},
+    "admin": {"RUN_ID": lambda w: w.run("failed"), "EVENT_ID": lambda w: event(w.stack, w.tenant.organization),
+              "USER_ID": lambda w: w.tenant.person.id, "CALL_ID": lambda w: w.tenant.ids("call_id")[1]},
     "auth": {"TOKEN": lambda w: bearer(w.account), "SESSION_ID": lambda w: w.account.get(f"{accounts.AUTH}/sessions")["data"][0]["id"]},
     "auth-v1": {"TOKEN": lambda w: bearer(w.caller), "FACTOR_ID": lambda w: w.factor[0], "USER_ID": lambda w: w.caller.id,
                 "CODE": lambda w: accounts.app_code(w.factor[1])},
@@ -233,6 +218,7 @@ ROWS = {
     **{(method, "/api/v1/calls/{call_id}/feedback"): {"CALL_ID": World.judged} for method in ("PATCH", "DELETE")},
     ("POST", "/api/v1/calls/{call_id}/cancel"): WAITING_CALL,
     ("POST", "/api/v1/calls/{call_id}/reschedule"): WAITING_CALL,
+    ("POST", "/api/v1/call-templates/categories/rename"): {"TOKEN": lambda w: w.tenant.ids("call_template_id") and bearer(w.tenant.person)},
     ("POST", "/api/v1/organizations/invitations/accept"): {"MAIL_TOKEN": World.invited, "TOKEN": lambda w: bearer(w.account)},
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},

@@ -9,6 +9,7 @@ import secrets
 
 import accounts
 import accounts_v1
+from model_routes import Tenant
 from stack_client import Client
 from stack_hooks import recorded
 from stack_operators import ADMIN, dead_letter, operator
@@ -118,7 +119,34 @@ def unlisted(stack):
     operator(stack).get(f"{ADMIN}/queue/end-reasons")
 
 
+def found(stack):
+    """A call that was talked about, found again, and counted."""
+    stack.provider("vapi")
+    tenant = Tenant(stack, "talks-" + secrets.token_hex(4))
+    tenant.call("completed")
+    stack.sql("update call_transcripts set transcript_text = 'We talked about the harbor.', summary = 'The harbor.' where transcript_text = %s", tenant.word)
+    stack.value("select public.transcripts_read(100)")
+    tenant.person.get("/api/v1/calls/search?q=harbor")
+    tenant.person.get("/api/v1/calls/analytics?group_by=day")
+
+
+def half_taken(stack):
+    """A batch of which one call is refused."""
+    who, _ = ordered(stack)
+    who.post("/api/v1/calls/batch", {"on_error": "continue", "calls": [
+        {"recipient_number": stack.number(), "template_id": template} for template in (stack.template(), secrets.token_hex(3))]}, expect=201)
+
+
+def wished(stack):
+    """Somebody who wishes for a voice in a language."""
+    voice = str(stack.insert("voice_options", voice_id=secrets.token_hex(4), name="Ann", language="de"))
+    stack.user("wishes").expect("PUT", "/api/v1/voices/preferences", {"languages": [{"language": "de", "voice_id": voice}]})
+
+
 SHOWN = {
+    "BatchError": half_taken,
+    **{name: found for name in ("Group", "Hit", "Piece")},
+    "Wish": wished,
     "AdminPlan": subscribed,
     **{name: overseen for name in ("AdminQueueOrganization", "AdminRunLine")},
     "AdminEndReason": unlisted,

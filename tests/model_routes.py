@@ -95,6 +95,8 @@ def _import(tenant):
         tenant.stack.sql("""insert into contact_import_errors (import_id, position, organization_id, line, code, detail)
             values (%s, %s, %s, %s, 'e164', %s)""", ident, n, tenant.organization, n, tenant.word)
     return ident
+
+
 def _event(tenant):
     """The number of one event of the tenant's: no mark to know things by, as ids are."""
     if tenant.event is None:
@@ -132,8 +134,6 @@ THINGS = {
 
 # Ids of things that belong to nobody, with the reason.
 SHARED = {"voice_id": "voices are on offer to everybody", "default_voice_id": "the same",
-          "provider_id": "providers belong to the installation"}
-SHARED = {"voice_id": "voices are on offer to everybody",
           "with_organization_id": "whoever was told an organization's id may share a template of his with it; nothing of it is told"}
 
 # Values of required fields by name; else by type.
