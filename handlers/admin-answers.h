@@ -1,5 +1,6 @@
 /*
- * admin-answers.h - what admin answers: tables for admin.c alone.
+ * admin-answers.h - what admin answers of people, organizations, the queue and runs: tables for
+ * admin.c alone.  Of providers: admin-provider-answers.h.
  */
 #ifndef HANDLERS_ADMIN_ANSWERS_H
 #define HANDLERS_ADMIN_ANSWERS_H
@@ -24,9 +25,13 @@
 		.doc = "Whether the account is open."),                                            \
 	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Known since.")
 
-static const struct field admin_person_line_out[] = { PERSON_MEMBERS };
+static const struct field admin_person_line_out[] = {
+	ABOUT("A person, as operators' lists show one."),
+	PERSON_MEMBERS,
+};
 
 static const struct field admin_membership_out[] = {
+	ABOUT("An organization that a person belongs to."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(status, OUT, T_ENUM, ORGANIZATION_STATUS, .required = true, .doc = "Its status."),
@@ -36,6 +41,7 @@ static const struct field admin_membership_out[] = {
 };
 
 static const struct field admin_person_out[] = {
+	ABOUT("A person, as operators see one."),
 	PERSON_MEMBERS,
 	FIELD(email_confirmed_at, OUT, T_TIME, .required = true, .nullable = true,
 	    .doc = "When the address was confirmed; null where accounts are somebody else's."),
@@ -63,9 +69,13 @@ static const struct field admin_person_out[] = {
 		.doc = "Deleted: it goes then."),                                                  \
 	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Made at this time.")
 
-static const struct field admin_organization_line_out[] = { ORGANIZATION_MEMBERS };
+static const struct field admin_organization_line_out[] = {
+	ABOUT("An organization, as operators' lists show one."),
+	ORGANIZATION_MEMBERS,
+};
 
 static const struct field admin_member_out[] = {
+	ABOUT("Somebody who belongs to an organization."),
 	FIELD(user_id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(email, OUT, T_STR, .required = true, .nullable = true, .doc = "The address."),
 	FIELD(role, OUT, T_ENUM, ROLES, .required = true, .doc = "What the person may do."),
@@ -73,6 +83,7 @@ static const struct field admin_member_out[] = {
 };
 
 static const struct field admin_plan_out[] = {
+	ABOUT("What an organization bought."),
 	FIELD(tier, OUT, T_STR, .required = true, .doc = "What was bought."),
 	FIELD(status, OUT, T_STR, .required = true, .doc = "How the subscription stands."),
 	FIELD(name, OUT, T_STR, .required = true, .nullable = true, .doc = "The plan."),
@@ -93,9 +104,13 @@ static const struct field admin_plan_out[] = {
 	    FIELD(cost_cents, OUT, T_NUMBER, .required = true,                                     \
 		.doc = "What providers charged for them, in US cents.")
 
-static const struct field admin_period_out[] = { USAGE_MEMBERS };
+static const struct field admin_period_out[] = {
+	ABOUT("What was used in a time."),
+	USAGE_MEMBERS,
+};
 
 static const struct field admin_organization_out[] = {
+	ABOUT("An organization, as operators see one."),
 	ORGANIZATION_MEMBERS,
 	FIELD(max_concurrent_calls, OUT, T_INT, .required = true, .nullable = true,
 	    .doc = "Live calls at once at most; null: what the providers allow."),
@@ -113,110 +128,17 @@ static const struct field admin_organization_out[] = {
 	    .doc = "The first hundred of them."),
 };
 
-/* ---- providers --------------------------------------------------------------- */
-
-/* public.admin_provider_view */
-static const struct field admin_provider_out[] = {
-	FIELD(id, OUT, T_UUID, .required = true, .doc = "The provider."),
-	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
-	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "Its kind: vapi, synthflow."),
-	FIELD(base_url, OUT, T_STR, .required = true, .nullable = true,
-	    .doc = "Where its API is, unless a setting says so."),
-	FIELD(is_active, OUT, T_BOOL, .required = true, .doc = "Whether calls go there."),
-	FIELD(is_draining, OUT, T_BOOL, .required = true,
-	    .doc = "Whether nothing new goes there for a while."),
-	FIELD(priority, OUT, T_INT, .required = true, .doc = "A smaller number is asked first."),
-	FIELD(max_concurrent_calls, OUT, T_INT, .required = true,
-	    .doc = "Live calls at once at most."),
-	FIELD(starts_per_second, OUT, T_NUMBER, .required = true, .nullable = true,
-	    .doc = "Dials in any second at most; null: no limit."),
-	FIELD(timeout_ms, OUT, T_INT, .required = true, .nullable = true,
-	    .doc = "How long it may take to answer; null: as the settings say."),
-	FIELD(silence_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "A live call that was not heard of for so long is looked up."),
-	FIELD(report_grace_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "An ended call without a report is looked up then."),
-	FIELD(report_patience_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "After this time it is closed without one."),
-	FIELD(absence_gap_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "How far apart two listings are that prove absence."),
-	FIELD(absence_after_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "How long after the deadline the later one begins."),
-	FIELD(absence_slack_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "How far before the start listings go back."),
-	FIELD(unknown_patience_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "An attempt unknown for longer has failed."),
-	FIELD(cool_seconds, OUT, T_NUMBER, .required = true,
-	    .doc = "The first rest after a refusal."),
-	FIELD(retry_scale, OUT, T_NUMBER, .required = true,
-	    .doc = "Multiplies the waits between redials."),
-	FIELD(has_key, OUT, T_BOOL, .required = true,
-	    .doc = "Whether it has a key of its own; else the setting's counts."),
-	FIELD(key_number, OUT, T_INT, .required = true, .doc = "Grows with each new key."),
-	FIELD(key_hint, OUT, T_STR, .required = true, .nullable = true,
-	    .doc = "The key's last four characters."),
-	FIELD(key_fingerprint, OUT, T_STR, .required = true, .nullable = true,
-	    .doc = "The first sixteen digits of its SHA-256."),
-	FIELD(key_changed_at, OUT, T_TIME, .required = true, .nullable = true,
-	    .doc = "When it was given."),
-	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Made at this time."),
-};
-
-static const struct field admin_hour_out[] = {
-	FIELD(started, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Attempts that began."),
-	FIELD(accepted, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Those that it took."),
-	FIELD(refused, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Those that it refused."),
-	FIELD(unknown, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Those of which nobody knows yet."),
-	FIELD(absent, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Those that proved not to be there."),
-};
-
-/* public.admin_provider_health */
-static const struct field admin_health_out[] = {
-	FIELD(provider_id, OUT, T_UUID, .required = true, .doc = "The provider."),
-	FIELD(state, OUT, T_ENUM, VALUES("active", "paused", "draining", "cooling"),
-	    .required = true, .doc = "Whether calls go there, and why not."),
-	FIELD(failures, OUT, T_INT, .required = true, .doc = "Refusals in a row."),
-	FIELD(cooling_until, OUT, T_TIME, .required = true, .nullable = true,
-	    .doc = "It refused, and rests until then."),
-	FIELD(cooling_reason, OUT, T_STR, .required = true, .nullable = true,
-	    .doc = "What it refused for: rate, credit, key, ..."),
-	FIELD(last_error, OUT, T_STR, .required = true, .nullable = true,
-	    .doc = "What it said then."),
-	FIELD(last_error_at, OUT, T_TIME, .required = true, .nullable = true, .doc = "When."),
-	FIELD(last_accepted_at, OUT, T_TIME, .required = true, .nullable = true,
-	    .doc = "When it last took a call."),
-	FIELD(free, OUT, T_INT, .required = true, .doc = "Calls that it could take now."),
-	FIELD(live, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Attempts under way."),
-	FIELD(unknown, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Of them those of which nobody knows."),
-	FIELD(reports_awaited, OUT, T_INT, .max = INT64_MAX, .required = true,
-	    .doc = "Calls that ended, and whose report has not come."),
-	FIELD(last_hour, OUT, T_OBJECT, MEMBERS(admin_hour_out), .required = true,
-	    .doc = "What became of the attempts of the last hour."),
-};
-
-static const struct field admin_check_out[] = {
-	FIELD(result, OUT, T_ENUM, VALUES("good", "refused", "unknown"), .required = true,
-	    .doc = "What the provider says of the key."),
-	FIELD(status, OUT, T_INT, .required = true,
-	    .doc = "Its HTTP status; 0: it did not answer."),
-	FIELD(ms, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "How long it took."),
-};
-
 /* ---- the queue ------------------------------------------------------------------ */
 
 static const struct field admin_queue_calls_out[] = {
+	ABOUT("Calls that are not over, counted."),
 	FIELD(ready, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Due, and waiting."),
 	FIELD(later, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Due at a later time."),
 	FIELD(in_progress, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "Under way."),
 };
 
 static const struct field admin_queue_organization_out[] = {
+	ABOUT("How many calls of an organization wait."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(waiting, OUT, T_INT, .max = INT64_MAX, .required = true,
@@ -226,6 +148,7 @@ static const struct field admin_queue_organization_out[] = {
 };
 
 static const struct field admin_queue_out[] = {
+	ABOUT("What waits, hangs or failed in the whole installation."),
 	FIELD(calls, OUT, T_OBJECT, MEMBERS(admin_queue_calls_out), .required = true,
 	    .doc = "Calls that are not over."),
 	FIELD(oldest_due_at, OUT, T_TIME, .required = true, .nullable = true,
@@ -248,6 +171,7 @@ static const struct field admin_queue_out[] = {
 
 /* public.admin_attempt_view */
 static const struct field admin_attempt_out[] = {
+	ABOUT("An attempt to make a call that needs a look: stuck, or unknown."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The attempt, our mark at the provider."),
 	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "Its call."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose call it is."),
@@ -277,6 +201,7 @@ static const struct field admin_attempt_out[] = {
 };
 
 static const struct field admin_canceled_out[] = {
+	ABOUT("A call that an operator canceled."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The call."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "Whose it is."),
 	FIELD(status, OUT, T_STR, .required = true, .doc = "What became of it."),
@@ -286,6 +211,7 @@ static const struct field admin_canceled_out[] = {
 
 /* public.admin_webhook_view */
 static const struct field admin_webhook_out[] = {
+	ABOUT("A kept event of a provider, without its body."),
 	FIELD(id, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "The event."),
 	FIELD(received_at, OUT, T_TIME, .required = true, .doc = "When it came."),
 	FIELD(provider, OUT, T_STR, .required = true, .doc = "From whom."),
@@ -305,6 +231,7 @@ static const struct field admin_webhook_out[] = {
 };
 
 static const struct field admin_end_reason_out[] = {
+	ABOUT("An end reason that a provider gave and no list knows."),
 	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "The provider's kind."),
 	FIELD(reason, OUT, T_STR, .required = true, .doc = "What it said."),
 	FIELD(seen, OUT, T_INT, .max = INT64_MAX, .required = true, .doc = "How often."),
@@ -347,9 +274,13 @@ static const struct field admin_end_reason_out[] = {
 	    FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,                    \
 		.doc = "Over at this time.")
 
-static const struct field admin_run_line_out[] = { RUN_MEMBERS };
+static const struct field admin_run_line_out[] = {
+	ABOUT("A run of work in several steps, as operators' lists show one."),
+	RUN_MEMBERS,
+};
 
 static const struct field admin_run_out[] = {
+	ABOUT("The same with its steps and signals."),
 	RUN_MEMBERS,
 	FIELD(steps, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
 	    .doc = "What it has done, the oldest first."),
@@ -358,12 +289,14 @@ static const struct field admin_run_out[] = {
 };
 
 static const struct field admin_usage_out[] = {
+	ABOUT("What an organization used."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	USAGE_MEMBERS,
 };
 
 static const struct field admin_log_entry_out[] = {
+	ABOUT("What an operator did."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The entry."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was done."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,

@@ -6,6 +6,7 @@
  */
 #include "admin-answers.h"
 #include "admin-fields.h"
+#include "admin-provider-answers.h"
 #include "base/clock.h"
 #include "base/poke.h"
 #include "base/settings.h"
@@ -305,6 +306,7 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "admin", routes, COUNT(routes), .needs = needs,
+	    &(const struct server){ "admin", routes, COUNT(routes),
+		.about = "What operators of an installation see and do.", .needs = needs,
 		.start = start });
 }

@@ -93,6 +93,7 @@ static const struct field session_fields[] = {
 
 /* public.auth_user_view. */
 static const struct field profile_out[] = {
+	ABOUT("A person's account and profile."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(email, OUT, T_EMAIL, .required = true, .nullable = true,
 	    .doc = "The e-mail address, where it is known."),
@@ -119,42 +120,36 @@ static const struct field profile_out[] = {
 
 /* ---- sessions ------------------------------------------------------------- */
 
-#define TOKENS_OUT(always)                                                                         \
-	FIELD(access_token, OUT, T_STR, .required = (always),                                      \
-	    .doc = "For the header Authorization: Bearer."),                                       \
-	    FIELD(token_type, OUT, T_ENUM, VALUES("bearer"), .required = (always),                 \
-		.doc = "How the token is shown."),                                                 \
-	    FIELD(expires_at, OUT, T_TIME, .required = (always),                                   \
-		.doc = "When the access token runs out."),                                         \
-	    FIELD(refresh_token, OUT, T_STR, .required = (always),                                 \
-		.doc = "Buys the next access token, once."),                                       \
-	    FIELD(user, OUT, T_OBJECT, MEMBERS(profile_out), .required = (always),                 \
-		.doc = "The person.")
-#define EXPIRES_IN_OUT(always)                                                                     \
-	FIELD(expires_in, OUT, T_INT, .required = (always),                                        \
-	    .doc = "Seconds until what is answered runs out.")
-
-static const struct field tokens_out[] = { TOKENS_OUT(true), EXPIRES_IN_OUT(true) };
-
-/* Either the tokens, or what the second step needs. */
-static const struct field signed_in_out[] = {
-	TOKENS_OUT(false),
-	EXPIRES_IN_OUT(true),
-	FIELD(totp_required, OUT, T_BOOL,
-	    .doc = "True where a second step is needed; else it is not there, and the tokens are."),
-	FIELD(challenge, OUT, T_STR, .doc = "For the second step; not there without one."),
+static const struct field session_tokens_out[] = {
+	ABOUT("A session that was just opened or refreshed: its tokens, and whose it is."),
+	FIELD(access_token, OUT, T_STR, .required = true,
+	    .doc = "For the header Authorization: Bearer."),
+	FIELD(token_type, OUT, T_ENUM, VALUES("bearer"), .required = true,
+	    .doc = "How the token is shown."),
+	FIELD(expires_in, OUT, T_INT, .required = true,
+	    .doc = "Seconds until the access token runs out."),
+	FIELD(expires_at, OUT, T_TIME, .required = true, .doc = "When that is."),
+	FIELD(refresh_token, OUT, T_STR, .required = true,
+	    .doc = "Buys the next access token, once."),
+	FIELD(user, OUT, T_OBJECT, MEMBERS(profile_out), .required = true, .doc = "The person."),
 };
 
-/* Either the tokens, or that another address was confirmed. */
-static const struct field email_verified_out[] = {
-	TOKENS_OUT(false),
-	EXPIRES_IN_OUT(false),
-	FIELD(status, OUT, T_ENUM, VALUES("email_changed"),
-	    .doc = "There where another address was confirmed; then no session is opened."),
-	FIELD(email, OUT, T_EMAIL, .doc = "The address that holds now, beside status."),
+static const struct field totp_challenge_out[] = {
+	ABOUT("The password is right, and a one-time code is needed to go on."),
+	FIELD(totp_required, OUT, T_BOOL, .required = true, .doc = "Always true."),
+	FIELD(challenge, OUT, T_STR, .required = true, .doc = "For the second step."),
+	FIELD(expires_in, OUT, T_INT, .required = true, .doc = "Seconds until it is too late."),
 };
 
-static const struct field session_out[] = {
+static const struct field email_changed_out[] = {
+	ABOUT("Another address was confirmed; no session is opened."),
+	FIELD(status, OUT, T_ENUM, VALUES("email_changed"), .required = true,
+	    .doc = "The new address holds."),
+	FIELD(email, OUT, T_EMAIL, .required = true, .doc = "That address."),
+};
+
+static const struct field open_session_out[] = {
+	ABOUT("A place where a person is signed in."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The session."),
 	FIELD(current, OUT, T_BOOL, .required = true, .doc = "Whether it is the one that asks."),
 	FIELD(aal, OUT, T_ENUM, VALUES("aal1", "aal2"), .required = true,
@@ -171,17 +166,20 @@ static const struct field session_out[] = {
 /* ---- what was taken note of -------------------------------------------------- */
 
 static const struct field signed_up_out[] = {
+	ABOUT("The sign-up was taken note of."),
 	FIELD(email, OUT, T_EMAIL, .required = true, .doc = "The address, in lower case."),
 	FIELD(status, OUT, T_ENUM, VALUES("confirmation_sent"), .required = true,
 	    .doc = "The same whether somebody has the address already or not."),
 };
 
 static const struct field accepted_out[] = {
+	ABOUT("It was taken note of; what comes of it is not told."),
 	FIELD(status, OUT, T_ENUM, VALUES("accepted"), .required = true,
 	    .doc = "The same whether a mail is sent or not."),
 };
 
 static const struct field password_changed_out[] = {
+	ABOUT("The password was changed."),
 	FIELD(status, OUT, T_ENUM, VALUES("password_changed"), .required = true,
 	    .doc = "The new password holds."),
 };
@@ -189,11 +187,13 @@ static const struct field password_changed_out[] = {
 /* ---- one-time codes ------------------------------------------------------------ */
 
 static const struct field totp_enrolment_out[] = {
+	ABOUT("What an app for one-time codes needs."),
 	FIELD(secret, OUT, T_STR, .required = true, .doc = "For an app, in base32."),
 	FIELD(uri, OUT, T_STR, .required = true, .doc = "The same as otpauth://, to be drawn."),
 };
 
 static const struct field recovery_codes_out[] = {
+	ABOUT("Codes that stand in for an app that was lost."),
 	FIELD(recovery_codes, OUT, T_ARRAY, ITEMS(T_STR), .required = true,
 	    .doc = "Each is good once; they are shown this once."),
 };

@@ -122,6 +122,7 @@ static const struct field generate_fields[] = {
 /* ---- a user ---------------------------------------------------------------- */
 
 static const struct field supabase_identity_data_out[] = {
+	ABOUT("What is known of a person by an identity."),
 	FIELD(email, OUT, T_STR, .required = true, .doc = "The e-mail address."),
 	FIELD(email_verified, OUT, T_BOOL, .required = true, .doc = "Whether it is confirmed."),
 	FIELD(phone_verified, OUT, T_BOOL, .required = true, .doc = "Always false."),
@@ -129,6 +130,7 @@ static const struct field supabase_identity_data_out[] = {
 };
 
 static const struct field supabase_identity_out[] = {
+	ABOUT("How a person is known."),
 	FIELD(identity_id, OUT, T_UUID, .required = true, .doc = "The identity."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(user_id, OUT, T_UUID, .required = true, .doc = "The person."),
@@ -143,6 +145,7 @@ static const struct field supabase_identity_out[] = {
 };
 
 static const struct field supabase_factor_out[] = {
+	ABOUT("A second factor."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The factor."),
 	FIELD(friendly_name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(factor_type, OUT, T_ENUM, VALUES("totp"), .required = true, .doc = "Its kind."),
@@ -153,21 +156,20 @@ static const struct field supabase_factor_out[] = {
 };
 
 /* public.auth_v1_user: what is not set is left out. */
-#define USER_OUT(always)                                                                           \
-	FIELD(id, OUT, T_UUID, .required = (always), .doc = "The person."),                        \
-	    FIELD(aud, OUT, T_STR, .required = (always), .doc = "Whom tokens are for."),           \
-	    FIELD(role, OUT, T_STR, .required = (always), .doc = "The role in the database."),     \
-	    FIELD(email, OUT, T_STR, .required = (always), .doc = "The e-mail address."),          \
-	    FIELD(phone, OUT, T_STR, .required = (always), .doc = "Always empty."),                \
-	    FIELD(app_metadata, OUT, T_OBJECT, .required = (always),                               \
+#define USER_OUT                                                                                   \
+	FIELD(id, OUT, T_UUID, .required = true, .doc = "The person."),                            \
+	    FIELD(aud, OUT, T_STR, .required = true, .doc = "Whom tokens are for."),               \
+	    FIELD(role, OUT, T_STR, .required = true, .doc = "The role in the database."),         \
+	    FIELD(email, OUT, T_STR, .required = true, .doc = "The e-mail address."),              \
+	    FIELD(phone, OUT, T_STR, .required = true, .doc = "Always empty."),                    \
+	    FIELD(app_metadata, OUT, T_OBJECT, .required = true,                                   \
 		.doc = "What the application says of the person."),                                \
-	    FIELD(user_metadata, OUT, T_OBJECT, .required = (always),                              \
-		.doc = "What the person says."),                                                   \
-	    FIELD(identities, OUT, T_ARRAY, MEMBERS(supabase_identity_out), .required = (always),  \
+	    FIELD(user_metadata, OUT, T_OBJECT, .required = true, .doc = "What the person says."), \
+	    FIELD(identities, OUT, T_ARRAY, MEMBERS(supabase_identity_out), .required = true,      \
 		.doc = "How the person is known; none: the address belongs to an account."),       \
-	    FIELD(created_at, OUT, T_TIME, .required = (always), .doc = "When it was made."),      \
-	    FIELD(updated_at, OUT, T_TIME, .required = (always), .doc = "When it was changed."),   \
-	    FIELD(is_anonymous, OUT, T_BOOL, .required = (always), .doc = "Always false."),        \
+	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was made."),          \
+	    FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it was changed."),       \
+	    FIELD(is_anonymous, OUT, T_BOOL, .required = true, .doc = "Always false."),            \
 	    FIELD(email_confirmed_at, OUT, T_TIME, .doc = "When the address was confirmed."),      \
 	    FIELD(phone_confirmed_at, OUT, T_TIME, .doc = "When the number was confirmed."),       \
 	    FIELD(confirmed_at, OUT, T_TIME, .doc = "When the first of both was."),                \
@@ -180,16 +182,21 @@ static const struct field supabase_factor_out[] = {
 	    FIELD(banned_until, OUT, T_TIME, .doc = "How long the person is shut out."),           \
 	    FIELD(factors, OUT, T_ARRAY, MEMBERS(supabase_factor_out), .doc = "Second factors.")
 
-static const struct field supabase_user_out[] = { USER_OUT(true) };
+static const struct field supabase_user_out[] = {
+	ABOUT("A person, as clients of Supabase know one."),
+	USER_OUT,
+};
 
 static const struct field supabase_users_out[] = {
+	ABOUT("A page of people."),
 	FIELD(users, OUT, T_ARRAY, MEMBERS(supabase_user_out), .required = true,
 	    .doc = "The people of this page."),
 	FIELD(aud, OUT, T_STR, .required = true, .doc = "Whom tokens are for."),
 };
 
 static const struct field supabase_link_out[] = {
-	USER_OUT(true),
+	ABOUT("A person, and a link for that person to follow."),
+	USER_OUT,
 	FIELD(action_link, OUT, T_STR, .required = true, .doc = "The address to follow."),
 	FIELD(email_otp, OUT, T_STR, .required = true, .doc = "The six digits."),
 	FIELD(hashed_token, OUT, T_STR, .required = true, .doc = "What the link carries."),
@@ -199,34 +206,33 @@ static const struct field supabase_link_out[] = {
 
 /* ---- sessions ----------------------------------------------------------------- */
 
-#define SESSION_OUT(always)                                                                        \
-	FIELD(access_token, OUT, T_STR, .required = (always),                                      \
-	    .doc = "For the header Authorization: Bearer."),                                       \
-	    FIELD(token_type, OUT, T_ENUM, VALUES("bearer"), .required = (always),                 \
-		.doc = "How the token is shown."),                                                 \
-	    FIELD(expires_in, OUT, T_INT, .required = (always),                                    \
-		.doc = "Seconds until the access token runs out."),                                \
-	    FIELD(expires_at, OUT, T_INT, .max = EPOCH_MAX, .required = (always),                  \
-		.doc = "When that is, in seconds since 1970."),                                    \
-	    FIELD(refresh_token, OUT, T_STR, .required = (always),                                 \
-		.doc = "Buys the next access token, once."),                                       \
-	    FIELD(user, OUT, T_OBJECT, MEMBERS(supabase_user_out), .required = (always),           \
-		.doc = "The person.")
-
-static const struct field supabase_session_out[] = { SESSION_OUT(true) };
-
-/* Either the user, whose address must be confirmed first, or a session. */
-static const struct field supabase_signup_out[] = { USER_OUT(false), SESSION_OUT(false) };
+static const struct field supabase_session_out[] = {
+	ABOUT("A session, as clients of Supabase know one."),
+	FIELD(access_token, OUT, T_STR, .required = true,
+	    .doc = "For the header Authorization: Bearer."),
+	FIELD(token_type, OUT, T_ENUM, VALUES("bearer"), .required = true,
+	    .doc = "How the token is shown."),
+	FIELD(expires_in, OUT, T_INT, .required = true,
+	    .doc = "Seconds until the access token runs out."),
+	FIELD(expires_at, OUT, T_INT, .max = EPOCH_MAX, .required = true,
+	    .doc = "When that is, in seconds since 1970."),
+	FIELD(refresh_token, OUT, T_STR, .required = true,
+	    .doc = "Buys the next access token, once."),
+	FIELD(user, OUT, T_OBJECT, MEMBERS(supabase_user_out), .required = true,
+	    .doc = "The person."),
+};
 
 /* ---- the second factor ----------------------------------------------------------- */
 
 static const struct field supabase_totp_out[] = {
+	ABOUT("What an app for one-time codes needs."),
 	FIELD(qr_code, OUT, T_STR, .required = true, .doc = "Always empty: draw the uri."),
 	FIELD(secret, OUT, T_STR, .required = true, .doc = "For an app, in base32."),
 	FIELD(uri, OUT, T_STR, .required = true, .doc = "The same as otpauth://."),
 };
 
 static const struct field supabase_enrolment_out[] = {
+	ABOUT("A second factor that was begun with."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The factor."),
 	FIELD(type, OUT, T_ENUM, VALUES("totp"), .required = true, .doc = "Its kind."),
 	FIELD(friendly_name, OUT, T_STR, .required = true, .doc = "Its name."),
@@ -235,6 +241,7 @@ static const struct field supabase_enrolment_out[] = {
 };
 
 static const struct field supabase_challenge_out[] = {
+	ABOUT("A second factor is asked for its code."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The challenge."),
 	FIELD(type, OUT, T_ENUM, VALUES("totp"), .required = true, .doc = "The factor's kind."),
 	FIELD(expires_at, OUT, T_INT, .max = EPOCH_MAX, .required = true,
@@ -242,18 +249,21 @@ static const struct field supabase_challenge_out[] = {
 };
 
 static const struct field supabase_factor_id_out[] = {
+	ABOUT("Which second factor it was."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The factor."),
 };
 
 /* ---- what can be done ---------------------------------------------------------------- */
 
 static const struct field supabase_external_out[] = {
+	ABOUT("By which ways people may sign in."),
 	FIELD(email, OUT, T_BOOL, .required = true, .doc = "Whether by e-mail address."),
 	FIELD(phone, OUT, T_BOOL, .required = true, .doc = "Whether by telephone."),
 	FIELD(anonymous_users, OUT, T_BOOL, .required = true, .doc = "Whether without a name."),
 };
 
 static const struct field supabase_settings_out[] = {
+	ABOUT("What is possible here."),
 	FIELD(external, OUT, T_OBJECT, MEMBERS(supabase_external_out), .required = true,
 	    .doc = "How people sign in."),
 	FIELD(disable_signup, OUT, T_BOOL, .required = true, .doc = "Whether nobody can sign up."),
@@ -265,12 +275,14 @@ static const struct field supabase_settings_out[] = {
 };
 
 static const struct field supabase_health_out[] = {
+	ABOUT("The program lives."),
 	FIELD(version, OUT, T_STR, .required = true, .doc = "Of this program."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Whose it is."),
 	FIELD(description, OUT, T_STR, .required = true, .doc = "What it is."),
 };
 
 static const struct field supabase_keys_out[] = {
+	ABOUT("Public keys that tokens are signed with."),
 	FIELD(keys, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
 	    .doc = "None: tokens are signed with a secret."),
 };

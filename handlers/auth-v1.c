@@ -153,7 +153,7 @@ static const struct route routes[] = {
 	    "Make an account; where the address need not be confirmed: sign in.",
 	    ERRORS(MAIL_ERRORS, ERR_SIGNUP_DISABLED, ERR_PASSWORD_WEAK, ERR_VALIDATION_FAILED,
 		ERR_USER_EXISTS, ERR_ACCOUNT_INACTIVE),
-	    .returns = RETURNS(supabase_signup_out)),
+	    .returns = RETURNS_EITHER(supabase_user_out, supabase_session_out)),
 	ROUTE(POST, "/token", FIELDS(token_fields), supabase_token, 200, NULL,
 	    "A session for a password, a refresh token, or a code.",
 	    ERRORS(TRY_ERRORS, ERR_CREDENTIALS_INVALID, ERR_EMAIL_NOT_CONFIRMED,
@@ -244,7 +244,8 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "auth-v1", routes, COUNT(routes), .db_role = "hookswitch_api",
+	    &(const struct server){ "auth-v1", routes, COUNT(routes),
+		.about = "The same accounts for Supabase's clients.", .db_role = "hookswitch_api",
 		.needs = needs, .start = session_ready, .problem = supabase_problem,
 		.problem_code = supabase_code });
 }

@@ -77,17 +77,26 @@
 	    FIELD(cancel_requested_at, OUT, T_TIME, .required = true, .nullable = true,            \
 		.doc = "When somebody asked for its end.")
 
-static const struct field call_line_out[] = { CALL_MEMBERS };
+static const struct field call_line_out[] = {
+	ABOUT("A call, as lists show one."),
+	CALL_MEMBERS,
+};
 
-static const struct field call_out[] = { CALL_MEMBERS, CALL_WAITING };
+static const struct field call_out[] = {
+	ABOUT("A call."),
+	CALL_MEMBERS,
+	CALL_WAITING,
+};
 
 static const struct field call_retry_out[] = {
+	ABOUT("An attempt that reached nobody and was followed by another one."),
 	FIELD(attempt, OUT, T_INT, .required = true, .doc = "Which attempt reached nobody."),
 	FIELD(reason, OUT, T_STR, .required = true, .nullable = true, .doc = "Why."),
 	FIELD(retry_at, OUT, T_TIME, .required = true, .doc = "When the next one was due."),
 };
 
 static const struct field call_detail_out[] = {
+	ABOUT("A call, with the attempts that reached nobody."),
 	CALL_MEMBERS,
 	CALL_WAITING,
 	FIELD(retries, OUT, T_ARRAY, MEMBERS(call_retry_out), .required = true,
@@ -121,6 +130,7 @@ static const struct field call_detail_out[] = {
 		.doc = "How, 1 to 5.")
 
 static const struct field call_stats_out[] = {
+	ABOUT("How many calls there were, and what became of them."),
 	FIELD(from, OUT, T_TIME, .required = true, .doc = "Calls made at this time or later."),
 	FIELD(to, OUT, T_TIME, .required = true, .doc = "Calls made before this time."),
 	CALL_COUNTS,
@@ -129,6 +139,7 @@ static const struct field call_stats_out[] = {
 };
 
 static const struct field queue_status_out[] = {
+	ABOUT("How many calls of the organization wait, and for what."),
 	FIELD(queued, OUT, T_INT, .required = true, .doc = "Calls that wait."),
 	FIELD(due, OUT, T_INT, .required = true, .doc = "Of these: due now."),
 	FIELD(scheduled, OUT, T_INT, .required = true, .doc = "Of these: due later."),
@@ -140,15 +151,20 @@ static const struct field queue_status_out[] = {
 };
 
 static const struct field transcript_out[] = {
+	ABOUT("What was said in a call."),
 	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
 	FIELD(transcript, OUT, T_STR, .required = true, .nullable = true, .doc = "What was said."),
-	FIELD(segments, OUT, T_ARRAY, .required = true, .doc = "The same, part by part."),
+	FIELD(segments, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
+	    .doc =
+		"The same, part by part, as the provider tells them: Vapi's have role, message, "
+		"time, secondsFromStart and others."),
 	FIELD(summary, OUT, T_STR, .required = true, .nullable = true, .doc = "In short."),
 	FIELD(extracted_data, OUT, T_ANY, .required = true, .nullable = true,
 	    .doc = "What the assistant found out."),
 };
 
 static const struct field call_action_out[] = {
+	ABOUT("Something that was done in a call."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The action."),
 	FIELD(action_type, OUT, T_STR, .required = true, .doc = "What was done."),
 	FIELD(action_data, OUT, T_ANY, .required = true, .doc = "With what."),
@@ -157,6 +173,7 @@ static const struct field call_action_out[] = {
 };
 
 static const struct field recording_out[] = {
+	ABOUT("Where a call's recording can be heard."),
 	FIELD(url, OUT, T_STR, .required = true, .nullable = true, .doc = "Where it can be heard."),
 	FIELD(stereo_url, OUT, T_STR, .required = true, .nullable = true,
 	    .doc = "The same with both sides apart."),
@@ -166,29 +183,33 @@ static const struct field recording_out[] = {
 	    .doc = "What the bytes behind url are."),
 };
 
-static const struct field batch_error_out[] = {
+static const struct field call_batch_error_out[] = {
+	ABOUT("What is wrong with one call of a batch."),
 	FIELD(field, OUT, T_STR, .required = true, .doc = "Where: calls.3.recipient_number."),
 	FIELD(code, OUT, T_STR, .required = true, .doc = "What is wrong, in a word."),
 	FIELD(detail, OUT, T_STR, .required = true, .nullable = true, .doc = "In a sentence."),
 };
 
-static const struct field batch_result_out[] = {
+static const struct field call_batch_result_out[] = {
+	ABOUT("What became of one call of a batch."),
 	FIELD(index, OUT, T_INT, .required = true, .doc = "Which of the calls sent; from 0."),
 	FIELD(call_id, OUT, T_UUID, .required = true, .nullable = true,
 	    .doc = "The call that it became; null: it was refused."),
-	FIELD(errors, OUT, T_ARRAY, MEMBERS(batch_error_out), .required = true, .doc = "Why."),
+	FIELD(errors, OUT, T_ARRAY, MEMBERS(call_batch_error_out), .required = true, .doc = "Why."),
 };
 
-static const struct field batch_out[] = {
+static const struct field call_batch_out[] = {
+	ABOUT("What became of calls that were ordered together."),
 	FIELD(data, OUT, T_ARRAY, MEMBERS(call_out), .required = true,
 	    .doc = "The calls that were taken, in their order."),
-	FIELD(results, OUT, T_ARRAY, MEMBERS(batch_result_out), .required = true,
+	FIELD(results, OUT, T_ARRAY, MEMBERS(call_batch_result_out), .required = true,
 	    .doc = "What became of each."),
 	FIELD(taken, OUT, T_INT, .required = true, .doc = "How many were taken."),
 	FIELD(refused, OUT, T_INT, .required = true, .doc = "How many were not."),
 };
 
-static const struct field feedback_out[] = {
+static const struct field call_feedback_out[] = {
+	ABOUT("What somebody thinks of a call."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The feedback."),
 	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
 	FIELD(user_id, OUT, T_UUID, .required = true, .nullable = true,
@@ -201,39 +222,47 @@ static const struct field feedback_out[] = {
 	FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it was changed last."),
 };
 
-static const struct field piece_out[] = {
+static const struct field search_piece_out[] = {
+	ABOUT("A piece of a text: found words, or what stands between them."),
 	FIELD(text, OUT, T_STR, .required = true, .doc = "Plain text: escape it before showing."),
 	FIELD(match, OUT, T_BOOL, .required = true, .doc = "Whether it is what was looked for."),
 };
 
-static const struct field hit_out[] = {
+static const struct field search_hit_out[] = {
+	ABOUT("A call in which the words were found."),
 	FIELD(call, OUT, T_OBJECT, MEMBERS(call_line_out), .required = true, .doc = "The call."),
 	FIELD(rank, OUT, T_NUMBER, .required = true, .doc = "More is better."),
 	FIELD(language, OUT, T_STR, .required = true, .nullable = true,
 	    .doc = "The language it was read in; null: none that is known."),
-	FIELD(summary, OUT, T_ARRAY, MEMBERS(piece_out), .required = true,
+	FIELD(summary, OUT, T_ARRAY, MEMBERS(search_piece_out), .required = true,
 	    .doc = "Of the summary, piece by piece."),
-	FIELD(transcript, OUT, T_ARRAY, MEMBERS(piece_out), .required = true,
+	FIELD(transcript, OUT, T_ARRAY, MEMBERS(search_piece_out), .required = true,
 	    .doc = "Of what was said."),
 };
 
-static const struct field numbers_out[] = { CALL_COUNTS, CALL_RATES };
+static const struct field analytics_totals_out[] = {
+	ABOUT("Calls in numbers."),
+	CALL_COUNTS,
+	CALL_RATES,
+};
 
-static const struct field group_out[] = {
+static const struct field analytics_group_out[] = {
+	ABOUT("The calls of one group in numbers: of a day, an hour, an outcome, a template."),
 	FIELD(key, OUT, T_STR, .required = true, .nullable = true,
 	    .doc = "The day, the hour, the id or word; null: calls that have none."),
 	CALL_COUNTS,
 	CALL_RATES,
 };
 
-static const struct field analytics_out[] = {
+static const struct field call_analytics_out[] = {
+	ABOUT("Calls in numbers, by groups."),
 	FIELD(from, OUT, T_TIME, .required = true, .doc = "Calls made at this time or later."),
 	FIELD(to, OUT, T_TIME, .required = true, .doc = "Calls made before this time."),
 	FIELD(group_by, OUT, T_ENUM, CALL_GROUPS, .required = true, .doc = "What makes a group."),
 	FIELD(timezone, OUT, T_STR, .required = true, .doc = "Where days and hours are."),
-	FIELD(total, OUT, T_OBJECT, MEMBERS(numbers_out), .required = true,
+	FIELD(total, OUT, T_OBJECT, MEMBERS(analytics_totals_out), .required = true,
 	    .doc = "All groups together."),
-	FIELD(groups, OUT, T_ARRAY, MEMBERS(group_out), .required = true,
+	FIELD(groups, OUT, T_ARRAY, MEMBERS(analytics_group_out), .required = true,
 	    .doc = "Days and hours in their order, else the largest first; none that are empty."),
 };
 

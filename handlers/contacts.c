@@ -121,6 +121,7 @@ static const struct field errors_fields[] = {
 /* ---- output --------------------------------------------------------- */
 
 static const struct field contact_out[] = {
+	ABOUT("A contact: a number, once in each organization."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The contact."),
 	FIELD(phone_number, OUT, T_E164, .required = true, .doc = "Where the person is called."),
 	FIELD(name, OUT, T_STR, .required = true, .nullable = true, .doc = "The person's name."),
@@ -146,7 +147,8 @@ static const struct field contact_out[] = {
 	FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it was changed last."),
 };
 
-static const struct field listed_out[] = {
+static const struct field do_not_call_entry_out[] = {
+	ABOUT("A number that is not called."),
 	FIELD(phone_number, OUT, T_E164, .required = true, .doc = "Who is not called."),
 	FIELD(reason, OUT, T_STR, .required = true, .nullable = true, .doc = "Why."),
 	FIELD(created_by, OUT, T_UUID, .required = true, .nullable = true,
@@ -154,7 +156,8 @@ static const struct field listed_out[] = {
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Since when."),
 };
 
-static const struct field import_out[] = {
+static const struct field contact_import_out[] = {
+	ABOUT("A file of contacts, and how far it was read."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The import."),
 	FIELD(name, OUT, T_STR, .required = true, .nullable = true, .doc = "What you call it."),
 	FIELD(dry_run, OUT, T_BOOL, .required = true,
@@ -186,7 +189,8 @@ static const struct field import_out[] = {
 	    .doc = "When the file's end was reached."),
 };
 
-static const struct field import_error_out[] = {
+static const struct field contact_import_error_out[] = {
+	ABOUT("What is wrong with a row of a file."),
 	FIELD(line, OUT, T_INT, .required = true, .doc = "The line where the row begins."),
 	FIELD(field, OUT, T_STR, .required = true, .nullable = true,
 	    .doc = "What is wrong; null: the row as a whole."),
@@ -229,20 +233,23 @@ static const struct route routes[] = {
 	    "contact_export", "Contacts as CSV, in one answer; an import takes it again.",
 	    .returns = RETURNS_FILE("text/csv") },
 	{ GET, LIST, CONTACTS_READ, FIELDS(listed_fields), run_query, 200, "do_not_call_list",
-	    "Numbers that are not called, newest first.", .returns = RETURNS_LIST(listed_out) },
+	    "Numbers that are not called, newest first.",
+	    .returns = RETURNS_LIST(do_not_call_entry_out) },
 	{ POST, LIST, CONTACTS_WRITE, FIELDS(listing_fields), run_query, 201, "do_not_call_add",
 	    "Put a number on the do-not-call list; calls that wait for it are canceled.",
-	    .returns = RETURNS(listed_out), .errors = ERRORS(ERR_ORGANIZATION_INACTIVE) },
+	    .returns = RETURNS(do_not_call_entry_out),
+	    .errors = ERRORS(ERR_ORGANIZATION_INACTIVE) },
 	{ DELETE, LIST "/{phone_number}", CONTACTS_WRITE, FIELDS(unlist_fields), run_query, 204,
 	    "do_not_call_remove", "Take a number off the do-not-call list.",
 	    .errors = ERRORS(ERR_ORGANIZATION_INACTIVE, ERR_NUMBER_NOT_LISTED) },
 	{ GET, IMPORTS, CONTACTS_READ, FIELDS(imports_fields), run_query, 200,
-	    "contact_import_list", "Imports, newest first.", .returns = RETURNS_LIST(import_out) },
+	    "contact_import_list", "Imports, newest first.",
+	    .returns = RETURNS_LIST(contact_import_out) },
 	{ POST, IMPORTS, CONTACTS_WRITE, FIELDS(import_create_fields), run_query, 201,
 	    "contact_import_create", "Begin an import; its file is sent next.",
-	    .returns = RETURNS(import_out), .errors = ERRORS(ERR_ORGANIZATION_INACTIVE) },
+	    .returns = RETURNS(contact_import_out), .errors = ERRORS(ERR_ORGANIZATION_INACTIVE) },
 	{ GET, IMPORT, CONTACTS_READ, FIELDS(import_fields), run_query, 200, "contact_import_get",
-	    "One import, and how far it is.", .returns = RETURNS(import_out),
+	    "One import, and how far it is.", .returns = RETURNS(contact_import_out),
 	    .errors = ERRORS(ERR_IMPORT_NOT_FOUND) },
 	{ DELETE, IMPORT, CONTACTS_WRITE, FIELDS(import_fields), run_query, 204,
 	    "contact_import_delete", "Forget an import and its errors; its contacts stay.",
@@ -250,13 +257,14 @@ static const struct route routes[] = {
 	{ PUT, IMPORT "/file", CONTACTS_WRITE, FIELDS(import_fields), import_file, 200,
 	    "contact_import_begin",
 	    "Send the file, CSV of any size; after a break the same file goes on where it was.",
-	    .flags = ROUTE_STREAM, .returns = RETURNS(import_out),
+	    .flags = ROUTE_STREAM, .returns = RETURNS(contact_import_out),
 	    .errors = ERRORS(ERR_BAD_REQUEST, ERR_ORGANIZATION_INACTIVE, ERR_IMPORT_NOT_FOUND,
 		ERR_IMPORT_RUNNING, ERR_IMPORT_TAKEN_OVER, ERR_IMPORT_FILE_DIFFERS, ERR_MEDIA_TYPE,
 		ERR_IMPORT_HEAD) },
 	{ GET, IMPORT "/errors", CONTACTS_READ, FIELDS(errors_fields), run_query, 200,
 	    "contact_import_errors", "What was wrong with rows, by line.",
-	    .returns = RETURNS_LIST(import_error_out), .errors = ERRORS(ERR_IMPORT_NOT_FOUND) },
+	    .returns = RETURNS_LIST(contact_import_error_out),
+	    .errors = ERRORS(ERR_IMPORT_NOT_FOUND) },
 	{ GET, ONE, CONTACTS_READ, FIELDS(one_fields), run_query, 200, "contact_get",
 	    "One contact.", .returns = RETURNS(contact_out),
 	    .errors = ERRORS(ERR_CONTACT_NOT_FOUND) },
@@ -278,5 +286,6 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "contacts", routes, COUNT(routes), .needs = needs });
+	    &(const struct server){ "contacts", routes, COUNT(routes),
+		.about = "Whom one calls, whom one must not, files in and out.", .needs = needs });
 }

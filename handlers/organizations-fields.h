@@ -187,16 +187,19 @@ static const struct field export_fields[] = {
 /* ---- an organization ------------------------------------------------------ */
 
 static const struct field sms_notifications_out[] = {
+	ABOUT("Short messages after a call."),
 	FIELD(enabled, OUT, T_BOOL, .required = true, .doc = "Whether short messages are sent."),
 	FIELD(numbers, OUT, T_ARRAY, ITEMS(T_E164), .required = true, .doc = "To whom."),
 };
 
 static const struct field email_notifications_out[] = {
+	ABOUT("Mails after a call."),
 	FIELD(enabled, OUT, T_BOOL, .required = true, .doc = "Whether mails are sent."),
 	FIELD(addresses, OUT, T_ARRAY, ITEMS(T_EMAIL), .required = true, .doc = "To whom."),
 };
 
 static const struct field notifications_out[] = {
+	ABOUT("Who hears about a call that ended."),
 	FIELD(sms, OUT, T_OBJECT, MEMBERS(sms_notifications_out), .required = true,
 	    .doc = "Short messages after a call."),
 	FIELD(email, OUT, T_OBJECT, MEMBERS(email_notifications_out), .required = true,
@@ -208,12 +211,14 @@ static const struct field notifications_out[] = {
 
 /* Only those that are set. */
 static const struct field transfer_numbers_out[] = {
+	ABOUT("Where an assistant may transfer a call to; only those that are set."),
 	FIELD(dispatch, OUT, T_E164, .doc = "Where a call for dispatch is transferred to."),
 	FIELD(manager, OUT, T_E164, .doc = "Where a call for the manager is transferred to."),
 	FIELD(emergency, OUT, T_E164, .doc = "Where an emergency is transferred to."),
 };
 
 static const struct field calling_hours_out[] = {
+	ABOUT("When outbound calls are made."),
 	FIELD(start, OUT, T_STR, .required = true, .doc = "Not before this time of day: 09:00."),
 	FIELD(end, OUT, T_STR, .required = true,
 	    .doc = "Not from this time of day on: 20:00, or 24:00."),
@@ -223,6 +228,7 @@ static const struct field calling_hours_out[] = {
 };
 
 static const struct field organization_settings_out[] = {
+	ABOUT("An organization's settings."),
 	FIELD(notifications, OUT, T_OBJECT, MEMBERS(notifications_out), .required = true,
 	    .nullable = true, .doc = "Who hears about a call that ended; null: nobody."),
 	FIELD(transfer_numbers, OUT, T_OBJECT, MEMBERS(transfer_numbers_out), .required = true,
@@ -234,6 +240,7 @@ static const struct field organization_settings_out[] = {
 };
 
 static const struct field organization_out[] = {
+	ABOUT("An organization: calls, contacts, templates and keys are an organization's."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The organization."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(status, OUT, T_ENUM,
@@ -259,6 +266,7 @@ static const struct field organization_out[] = {
 /* ---- people ------------------------------------------------------------------ */
 
 static const struct field member_out[] = {
+	ABOUT("Somebody who belongs to an organization."),
 	FIELD(user_id, OUT, T_UUID, .required = true, .doc = "The person."),
 	FIELD(role, OUT, T_ENUM, ROLES, .required = true, .doc = "What the person may do."),
 	FIELD(email, OUT, T_EMAIL, .required = true, .nullable = true,
@@ -274,6 +282,7 @@ static const struct field member_out[] = {
 #define MEMBER_ERRORS ERR_MEMBER_NOT_FOUND, ERR_ORGANIZATION_PERSONAL, ERR_LAST_OWNER
 
 static const struct field invitation_out[] = {
+	ABOUT("An invitation into an organization."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The invitation."),
 	FIELD(email, OUT, T_EMAIL, .required = true, .doc = "Who is invited."),
 	FIELD(role, OUT, T_ENUM, ROLES, .required = true, .doc = "What the person will be."),
@@ -317,9 +326,13 @@ static const struct field invitation_out[] = {
 	    FIELD(last_used_at, OUT, T_TIME, .required = true, .nullable = true,                   \
 		.doc = "When it was last used, to the minute.")
 
-static const struct field api_key_out[] = { API_KEY_OUT };
+static const struct field api_key_out[] = {
+	ABOUT("An API key, without the key itself."),
+	API_KEY_OUT,
+};
 
 static const struct field new_api_key_out[] = {
+	ABOUT("An API key that was just made, with the key itself."),
 	API_KEY_OUT,
 	FIELD(key, OUT, T_STR, .required = true, .doc = "The key itself: it is shown this once."),
 };
@@ -329,6 +342,7 @@ static const struct field new_api_key_out[] = {
 /* ---- the audit log --------------------------------------------------------------- */
 
 static const struct field audit_entry_out[] = {
+	ABOUT("Who changed what, and when."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The entry."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was done."),
 	FIELD(actor_type, OUT, T_ENUM, VALUES("user", "key", "service", "operator", "system"),

@@ -221,6 +221,7 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "organizations", routes, COUNT(routes), .needs = needs,
+	    &(const struct server){ "organizations", routes, COUNT(routes),
+		.about = "Settings, members, invitations, API keys, the audit log.", .needs = needs,
 		.start = start });
 }

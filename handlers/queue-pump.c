@@ -26,7 +26,8 @@ static const struct field turn_fields[] = {
 
 /* ---- answers --------------------------------------------------------- */
 
-static const struct field result_out[] = {
+static const struct field dial_result_out[] = {
+	ABOUT("What became of a dial of this turn."),
 	FIELD(success, OUT, T_BOOL, .required = true, .doc = "Whether the provider took it."),
 	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
 	FIELD(provider_call_id, OUT, T_STR, .required = true, .nullable = true,
@@ -36,6 +37,7 @@ static const struct field result_out[] = {
 };
 
 static const struct field call_turn_out[] = {
+	ABOUT("What a turn of the pump did."),
 	FIELD(claimed, OUT, T_INT, .required = true, .doc = "Calls that this turn took to dial."),
 	FIELD(accepted, OUT, T_INT, .required = true, .doc = "Dials that a provider took."),
 	FIELD(refused, OUT, T_INT, .required = true, .doc = "Dials that were certainly not made."),
@@ -50,7 +52,7 @@ static const struct field call_turn_out[] = {
 	    .doc = "How many due calls wait for which reason."),
 	FIELD(message, OUT, T_STR, .required = true, .doc = "The turn in words."),
 	FIELD(seconds, OUT, T_NUMBER, .required = true, .doc = "How long it took."),
-	FIELD(results, OUT, T_ARRAY, MEMBERS(result_out), .required = true,
+	FIELD(results, OUT, T_ARRAY, MEMBERS(dial_result_out), .required = true,
 	    .doc = "What became of the first dials."),
 };
 
@@ -123,7 +125,7 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "queue-pump", routes, COUNT(routes),
-		.db_role = "hookswitch_pump", .needs = needs,
+		.about = "Dials what is due.", .db_role = "hookswitch_pump", .needs = needs,
 		.usage = "  --once [--wait SECONDS]   do one turn and print its summary",
 		.start = check_settings, .option = run_once });
 }

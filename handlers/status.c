@@ -154,11 +154,13 @@ tell_metrics(struct ctx *c, const void *arg)
 
 /* ---- answers --------------------------------------------------------- */
 
-static const struct field health_out[] = {
+static const struct field liveness_out[] = {
+	ABOUT("The program lives."),
 	FIELD(status, OUT, T_ENUM, VALUES("ok"), .required = true, .doc = "It lives."),
 };
 
-static const struct field ready_out[] = {
+static const struct field readiness_out[] = {
+	ABOUT("The installation can serve."),
 	FIELD(status, OUT, T_ENUM, VALUES("ready"), .required = true, .doc = "It can serve."),
 	FIELD(redis, OUT, T_ENUM, VALUES("ok", "unavailable"),
 	    .doc = "Where Redis counts for the rate limits: whether it answers."),
@@ -168,10 +170,10 @@ static const struct field ready_out[] = {
 
 static const struct route routes[] = {
 	{ GET, "/healthz", PUBLIC, NO_FIELDS, tell_health, 200, NULL, "The program lives.",
-	    .flags = ROUTE_UNLIMITED, .returns = RETURNS(health_out) },
+	    .flags = ROUTE_UNLIMITED, .returns = RETURNS(liveness_out) },
 	{ GET, "/readyz", PUBLIC, NO_FIELDS, tell_ready, 200, "schema_version",
 	    "The database answers and knows all that these programs need.",
-	    .flags = ROUTE_UNLIMITED, .returns = RETURNS(ready_out) },
+	    .flags = ROUTE_UNLIMITED, .returns = RETURNS(readiness_out) },
 	{ GET, "/metrics", LOCAL, NO_FIELDS, tell_metrics, 200, "metrics",
 	    "Numbers for Prometheus.", .returns = RETURNS_FILE("text/plain") },
 };
@@ -182,6 +184,7 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "status", routes, COUNT(routes), .db_role = "hookswitch_pump",
-		.needs = needs });
+	    &(const struct server){ "status", routes, COUNT(routes),
+		.about = "Whether the installation lives and is ready; its numbers.",
+		.db_role = "hookswitch_pump", .needs = needs });
 }

@@ -60,6 +60,7 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "synthflow-webhook", routes, COUNT(routes),
-		.db_role = "hookswitch_webhook", .needs = needs, .start = seal_ready,
-		.quiet = webhook_flush, .stop = webhook_flush });
+		.about = "Takes SynthFlow's events.", .db_role = "hookswitch_webhook",
+		.needs = needs, .start = seal_ready, .quiet = webhook_flush,
+		.stop = webhook_flush });
 }

@@ -150,7 +150,8 @@ static const struct field render_fields[] = {
 
 /* ---- output --------------------------------------------------------- */
 
-static const struct field target_out[] = {
+static const struct field call_template_target_out[] = {
+	ABOUT("Where a call template can be said: an assistant or model at a kind of provider."),
 	FIELD(provider_type, OUT, T_STR, .required = true, .doc = "The kind of provider."),
 	FIELD(assistant, OUT, T_STR, .required = true, .doc = "The assistant or model there."),
 	FIELD(caller_number, OUT, T_STR, .required = true, .nullable = true,
@@ -158,6 +159,7 @@ static const struct field target_out[] = {
 };
 
 static const struct field call_template_out[] = {
+	ABOUT("A call template: what an outbound call says."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The template."),
 	FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,
 	    .doc = "Your organization, if it belongs to that."),
@@ -183,18 +185,20 @@ static const struct field call_template_out[] = {
 	FIELD(model_provider, OUT, T_STR, .required = true, .nullable = true,
 	    .doc = "Whose model follows the prompt."),
 	FIELD(model_name, OUT, T_STR, .required = true, .nullable = true, .doc = "Which model."),
-	FIELD(targets, OUT, T_ARRAY, MEMBERS(target_out), .required = true,
+	FIELD(targets, OUT, T_ARRAY, MEMBERS(call_template_target_out), .required = true,
 	    .doc = "Where it can be said."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was made."),
 	FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it was last changed."),
 };
 
-static const struct field category_out[] = {
+static const struct field call_template_category_out[] = {
+	ABOUT("A category, and how many call templates are in it."),
 	FIELD(category, OUT, T_STR, .required = true, .doc = "The category."),
 	FIELD(templates, OUT, T_INT, .required = true, .doc = "How many templates."),
 };
 
-static const struct field share_out[] = {
+static const struct field call_template_share_out[] = {
+	ABOUT("With whom a call template is shared."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The share."),
 	FIELD(user_id, OUT, T_UUID, .required = true, .nullable = true, .doc = "With this member."),
 	FIELD(email, OUT, T_EMAIL, .required = true, .nullable = true,
@@ -206,7 +210,8 @@ static const struct field share_out[] = {
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When."),
 };
 
-static const struct field variable_out[] = {
+static const struct field template_variable_out[] = {
+	ABOUT("A variable of a template."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "Its name."),
 	FIELD(description, OUT, T_STR, .doc = "What it is."),
 	FIELD(required, OUT, T_BOOL, .doc = "Whether it is needed."),
@@ -255,13 +260,15 @@ static const struct field variable_out[] = {
 	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was made."),          \
 	    FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "When it was last changed.")
 
-static const struct field template_out[] = {
+static const struct field assistant_template_out[] = {
+	ABOUT("A template that assistants are made from."),
 	STOCK_OUT,
-	FIELD(variables, OUT, T_ARRAY, MEMBERS(variable_out), .required = true,
+	FIELD(variables, OUT, T_ARRAY, MEMBERS(template_variable_out), .required = true,
 	    .doc = "What must be known to use it, in the order in which it is asked for."),
 };
 
-static const struct field rendered_out[] = {
+static const struct field rendered_template_out[] = {
+	ABOUT("The same with its variables filled in."),
 	STOCK_OUT,
 	FIELD(variable_values, OUT, T_OBJECT, .required = true,
 	    .doc = "The values, with defaults filled in."),
@@ -285,11 +292,11 @@ static const struct route routes[] = {
 	    .errors = ERRORS(MISWRITTEN, ERR_ORGANIZATION_INACTIVE) },
 	{ GET, CALL "/categories", TEMPLATES_READ, NO_FIELDS, run_query, 200,
 	    "call_template_categories", "The categories of call templates that are in use.",
-	    .returns = RETURNS_LIST(category_out) },
+	    .returns = RETURNS_LIST(call_template_category_out) },
 	{ POST, CALL "/categories/rename", TEMPLATES_WRITE, FIELDS(rename_fields), run_query, 200,
 	    "call_template_category_rename",
 	    "Give all templates of a category that you may change another one.",
-	    .returns = RETURNS(category_out),
+	    .returns = RETURNS(call_template_category_out),
 	    .errors = ERRORS(ERR_CATEGORY_NOT_FOUND, ERR_ORGANIZATION_INACTIVE) },
 	{ GET, ONE, TEMPLATES_READ, FIELDS(one_fields), run_query, 200, "call_template_get",
 	    "One call template.", .returns = RETURNS(call_template_out), .errors = NOT_THERE },
@@ -311,25 +318,26 @@ static const struct route routes[] = {
 	    .errors = ERRORS(ERR_CALL_TEMPLATE_NOT_FOUND, ERR_PERSON_NEEDED) },
 	{ GET, ONE "/shares", TEMPLATES_READ, FIELDS(one_fields), run_query, 200,
 	    "call_template_share_list", "With whom it is shared.",
-	    .returns = RETURNS_LIST(share_out),
+	    .returns = RETURNS_LIST(call_template_share_out),
 	    .errors = ERRORS(ERR_CALL_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_READ_ONLY) },
 	{ POST, ONE "/shares", TEMPLATES_WRITE, FIELDS(share_fields), run_query, 201,
 	    "call_template_share_add",
 	    "Share it with a colleague, an address, or another organization.",
-	    .returns = RETURNS(share_out),
+	    .returns = RETURNS(call_template_share_out),
 	    .errors = ERRORS(UNWRITABLE, ERR_MEMBER_NOT_FOUND, ERR_ORGANIZATION_NOT_FOUND,
 		ERR_SHARE_RECIPIENT_INVALID, ERR_TEMPLATE_SHARES_FULL) },
 	{ DELETE, ONE "/shares/{share_id}", TEMPLATES_WRITE, FIELDS(share_one_fields), run_query,
 	    204, "call_template_share_remove", "Take a share back.",
 	    .errors = ERRORS(UNWRITABLE, ERR_SHARE_NOT_FOUND) },
 	{ GET, STOCK, TEMPLATES_READ, FIELDS(stock_fields), run_query, 200, "template_list",
-	    "Templates that assistants are made from.", .returns = RETURNS_LIST(template_out) },
+	    "Templates that assistants are made from.",
+	    .returns = RETURNS_LIST(assistant_template_out) },
 	{ GET, STOCK "/{slug}", TEMPLATES_READ, FIELDS(slug_fields), run_query, 200, "template_get",
-	    "One template for assistants.", .returns = RETURNS(template_out),
+	    "One template for assistants.", .returns = RETURNS(assistant_template_out),
 	    .errors = ERRORS(NO_STOCK) },
 	{ POST, STOCK "/{slug}/render", TEMPLATES_READ, FIELDS(render_fields), run_query, 200,
 	    "template_render", "What an assistant made from it would be told, with your values.",
-	    .returns = RETURNS(rendered_out),
+	    .returns = RETURNS(rendered_template_out),
 	    .errors = ERRORS(NO_STOCK, ERR_VARIABLE_MISSING, ERR_VARIABLE_UNKNOWN,
 		ERR_VARIABLE_INVALID) },
 };
@@ -340,5 +348,6 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "templates", routes, COUNT(routes), .needs = needs });
+	    &(const struct server){ "templates", routes, COUNT(routes),
+		.about = "What calls say, and what assistants are made from.", .needs = needs });
 }

@@ -44,12 +44,14 @@ receive_event(struct ctx *c, const void *arg)
 /* ---- answers --------------------------------------------------------- */
 
 static const struct field vapi_tool_out[] = {
+	ABOUT("The answer to one tool call."),
 	FIELD(toolCallId, OUT, T_STR, .required = true, .doc = "The tool call."),
 	FIELD(name, OUT, T_STR, .doc = "The function's name, where one was given."),
 	FIELD(error, OUT, T_STR, .required = true, .doc = "Why it is not done."),
 };
 
 static const struct field vapi_event_out[] = {
+	ABOUT("What Vapi is answered; empty where it wants no answer."),
 	FIELD(results, OUT, T_ARRAY, MEMBERS(vapi_tool_out), .doc = "To tool calls."),
 	FIELD(result, OUT, T_STR, .doc = "To a call of a function, as older assistants make them."),
 	FIELD(error, OUT, T_STR, .doc = "To what asks for something that is not there."),
@@ -72,6 +74,6 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "vapi-webhook", routes, COUNT(routes),
-		.db_role = "hookswitch_webhook", .needs = needs, .start = seal_ready,
-		.quiet = webhook_flush, .stop = webhook_flush });
+		.about = "Takes Vapi's events.", .db_role = "hookswitch_webhook", .needs = needs,
+		.start = seal_ready, .quiet = webhook_flush, .stop = webhook_flush });
 }

@@ -58,6 +58,7 @@ static const struct field preferences_fields[] = {
 /* ---- answers -------------------------------------------------------- */
 
 static const struct field voice_out[] = {
+	ABOUT("A voice that calls can be said with."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The voice, for voice_id of a call."),
 	FIELD(voice_id, OUT, T_STR, .required = true, .doc = "Its id at its maker."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "What it is called."),
@@ -70,13 +71,15 @@ static const struct field voice_out[] = {
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it was put on offer."),
 };
 
-static const struct field preview_out[] = {
+static const struct field voice_preview_out[] = {
+	ABOUT("Where a voice can be heard."),
 	FIELD(voice_id, OUT, T_UUID, .required = true, .doc = "The voice."),
 	FIELD(voice_name, OUT, T_STR, .required = true, .doc = "What it is called."),
 	FIELD(preview_url, OUT, T_STR, .required = true, .doc = "Where it can be heard."),
 };
 
-static const struct field sample_out[] = {
+static const struct field voice_sample_out[] = {
+	ABOUT("Where a voice can be heard, saying your text if possible."),
 	FIELD(voice_id, OUT, T_UUID, .required = true, .doc = "The voice."),
 	FIELD(voice_name, OUT, T_STR, .required = true, .doc = "What it is called."),
 	FIELD(sample_url, OUT, T_STR, .required = true, .doc = "Where it can be heard."),
@@ -84,15 +87,17 @@ static const struct field sample_out[] = {
 	    .doc = "Whether it says your text; false: it is the stored preview."),
 };
 
-static const struct field wish_out[] = {
+static const struct field language_voice_out[] = {
+	ABOUT("The voice that a person prefers for a language."),
 	FIELD(language, OUT, T_STR, .required = true, .doc = "The language tag, in lower case."),
 	FIELD(voice_id, OUT, T_UUID, .required = true, .doc = "The voice for it."),
 };
 
-static const struct field preferences_out[] = {
+static const struct field voice_preferences_out[] = {
+	ABOUT("The voices that a person prefers."),
 	FIELD(default_voice_id, OUT, T_UUID, .required = true, .nullable = true,
 	    .doc = "The voice where no language decides."),
-	FIELD(languages, OUT, T_ARRAY, MEMBERS(wish_out), .required = true,
+	FIELD(languages, OUT, T_ARRAY, MEMBERS(language_voice_out), .required = true,
 	    .doc = "The voice for each language."),
 };
 
@@ -144,19 +149,19 @@ static const struct route routes[] = {
 	{ GET, VOICES, VOICES_READ, FIELDS(list_fields), run_query, 200, "voice_list",
 	    "List the voices on offer, by name.", .returns = RETURNS_LIST(voice_out) },
 	{ GET, VOICES "/preferences", PERSON, NO_FIELDS, run_query, 200, "voice_preferences",
-	    "Which voices you prefer for your calls.", .returns = RETURNS(preferences_out) },
+	    "Which voices you prefer for your calls.", .returns = RETURNS(voice_preferences_out) },
 	{ PUT, VOICES "/preferences", PERSON, FIELDS(preferences_fields), run_query, 200,
 	    "voice_preferences_set", "Say which voices you prefer; what is left out is forgotten.",
-	    .returns = RETURNS(preferences_out),
+	    .returns = RETURNS(voice_preferences_out),
 	    .errors = ERRORS(ERR_VOICE_NOT_FOUND, ERR_LANGUAGE_INVALID) },
 	{ GET, VOICES "/{voice_id}", VOICES_READ, FIELDS(voice_fields), run_query, 200, "voice_get",
 	    "One voice.", .returns = RETURNS(voice_out), .errors = ERRORS(ERR_VOICE_UNKNOWN) },
 	{ GET, VOICES "/{voice_id}/preview", VOICES_READ, FIELDS(voice_fields), run_query, 200,
-	    "voice_preview", "Where a voice can be heard.", .returns = RETURNS(preview_out),
+	    "voice_preview", "Where a voice can be heard.", .returns = RETURNS(voice_preview_out),
 	    .errors = ERRORS(ERR_VOICE_UNKNOWN, ERR_VOICE_SAMPLE_UNAVAILABLE) },
 	{ POST, VOICES "/{voice_id}/sample", VOICES_READ, FIELDS(sample_fields), make_sample, 200,
 	    "voice_sample", "Hear a voice say a text, or else its stored preview.",
-	    .returns = RETURNS(sample_out),
+	    .returns = RETURNS(voice_sample_out),
 	    .errors = ERRORS(ERR_VOICE_UNKNOWN, ERR_VOICE_SAMPLE_UNAVAILABLE) },
 };
 
@@ -173,6 +178,7 @@ int
 main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
-	    &(const struct server){ "voices", routes, COUNT(routes), .needs = needs,
-		.start = start });
+	    &(const struct server){ "voices", routes, COUNT(routes),
+		.about = "Voices: what is on offer, how they sound, which are preferred.",
+		.needs = needs, .start = start });
 }

@@ -58,6 +58,7 @@ static const struct field signal_fields[] = {
 /* ---- answers --------------------------------------------------------- */
 
 static const struct field work_turn_out[] = {
+	ABOUT("What a turn of the pump did."),
 	FIELD(claimed, OUT, T_INT, .required = true, .doc = "Runs that this turn took."),
 	FIELD(rescued, OUT, T_INT, .required = true, .doc = "Of these: from a worker that died."),
 	FIELD(sent, OUT, T_INT, .required = true, .doc = "Requests to outside systems."),
@@ -107,9 +108,13 @@ static const struct field work_turn_out[] = {
 	    FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,                    \
 		.doc = "When it was over.")
 
-static const struct field run_line_out[] = { RUN_MEMBERS };
+static const struct field workflow_run_line_out[] = {
+	ABOUT("A run of work in several steps, as lists show one."),
+	RUN_MEMBERS,
+};
 
-static const struct field run_step_out[] = {
+static const struct field workflow_step_out[] = {
+	ABOUT("A step of a run."),
 	FIELD(generation, OUT, T_INT, .required = true, .doc = "In which generation."),
 	FIELD(step, OUT, T_STR, .required = true, .doc = "The step."),
 	FIELD(undo, OUT, T_BOOL, .required = true, .doc = "Whether this is its undoing."),
@@ -133,7 +138,8 @@ static const struct field run_step_out[] = {
 	    .doc = "When it was over."),
 };
 
-static const struct field run_signal_out[] = {
+static const struct field workflow_signal_out[] = {
+	ABOUT("What a run was told."),
 	FIELD(id, OUT, T_STR, .required = true, .doc = "The signal's own id."),
 	FIELD(name, OUT, T_STR, .required = true, .doc = "What it is called."),
 	FIELD(created_at, OUT, T_TIME, .required = true, .doc = "When it came."),
@@ -141,11 +147,12 @@ static const struct field run_signal_out[] = {
 	    .doc = "When a step took it."),
 };
 
-static const struct field run_out[] = {
+static const struct field workflow_run_out[] = {
+	ABOUT("A run, with its steps and signals."),
 	RUN_MEMBERS,
-	FIELD(steps, OUT, T_ARRAY, MEMBERS(run_step_out), .required = true,
+	FIELD(steps, OUT, T_ARRAY, MEMBERS(workflow_step_out), .required = true,
 	    .doc = "What was done, oldest first."),
-	FIELD(signals, OUT, T_ARRAY, MEMBERS(run_signal_out), .required = true,
+	FIELD(signals, OUT, T_ARRAY, MEMBERS(workflow_signal_out), .required = true,
 	    .doc = "What it was told."),
 };
 
@@ -185,21 +192,21 @@ static const struct route routes[] = {
 	    .returns = RETURNS(work_turn_out) },
 	{ GET, "/internal/workflow-runs", INTERNAL, FIELDS(list_fields), run_query, 200,
 	    "workflow_run_list", "List runs, newest first.",
-	    .returns = RETURNS_LIST(run_line_out) },
+	    .returns = RETURNS_LIST(workflow_run_line_out) },
 	{ GET, "/internal/workflow-runs/{run_id}", INTERNAL, FIELDS(run_fields), run_query, 200,
-	    "workflow_run_get", "One run with its history.", .returns = RETURNS(run_out),
+	    "workflow_run_get", "One run with its history.", .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND) },
 	{ POST, "/internal/workflow-runs/{run_id}/redrive", INTERNAL, FIELDS(run_fields), run_query,
 	    200, "workflow_run_redrive", "A dead letter goes on where it failed.",
-	    .after = poke_after, .returns = RETURNS(run_out),
+	    .after = poke_after, .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_NOT_FAILED) },
 	{ POST, "/internal/workflow-runs/{run_id}/cancel", INTERNAL, FIELDS(run_fields), run_query,
 	    200, "workflow_run_cancel", "End a run; what it did is undone.", .after = poke_after,
-	    .returns = RETURNS(run_out),
+	    .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_OVER) },
 	{ POST, "/internal/workflow-runs/{run_id}/signal", INTERNAL, FIELDS(signal_fields),
 	    run_query, 200, "workflow_run_signal", "Tell a run something.", .after = poke_after,
-	    .returns = RETURNS(run_out),
+	    .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_OVER) },
 };
 
@@ -224,6 +231,7 @@ main(int argc, char *argv[])
 {
 	return server_main(argc, argv,
 	    &(const struct server){ "workflow-pump", routes, COUNT(routes),
+		.about = "Works on runs that are due, and shows them.",
 		.db_role = "hookswitch_pump", .needs = needs,
 		.usage = "  --once [--wait SECONDS]   do one turn and print its summary",
 		.start = check_settings, .option = run_once });

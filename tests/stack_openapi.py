@@ -80,8 +80,9 @@ class Description:
         for word in ("items", "additionalProperties"):
             if isinstance(schema.get(word), dict):
                 schema[word] = self.closed(schema[word])
-        if "anyOf" in schema:
-            schema["anyOf"] = [self.closed(one) for one in schema["anyOf"]]
+        for word in ("anyOf", "oneOf"):
+            if word in schema:
+                schema[word] = [self.closed(one) for one in schema[word]]
         return schema
 
     def validator(self, where, schema):
@@ -95,6 +96,9 @@ class Description:
         name, schema = schema["$ref"].split("/")[-1] if "$ref" in schema else name, self.named(schema)
         for one in schema.get("anyOf", ()):
             yield from self.members(one, body)
+        for one in schema.get("oneOf", ()):
+            if set(self.named(one)["required"]) <= set(body):
+                yield from self.members(one, body)
         for one in body if isinstance(body, list) and "items" in schema else ():
             yield from self.members(schema["items"], one)
         for member, value in body.items() if isinstance(body, dict) and "properties" in schema else ():

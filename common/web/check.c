@@ -39,7 +39,7 @@ put_pair(struct text *t, const char *name, const char *value)
 	text_json(t, value);
 }
 
-static void describe_fields(struct text *t, const struct field *fields, size_t n);
+static void describe_table(struct text *t, const char *name, const struct field *fields, size_t n);
 
 /* What holds for a field and for an item without a name alike. */
 static void
@@ -59,11 +59,8 @@ describe_value(struct text *t, const struct field *f)
 		text_json(t, f->values[i]);
 	}
 	text_puts(t, f->values ? "]" : "");
-	if (f->fields) {
-		put_pair(t, "table", f->table);
-		text_puts(t, ",\"fields\":");
-		describe_fields(t, f->fields, f->nfields);
-	}
+	if (f->fields)
+		describe_table(t, f->table, f->fields, f->nfields);
 	if (f->items) {
 		text_puts(t, ",\"items\":{");
 		describe_value(t, f->items);
@@ -96,19 +93,32 @@ describe_fields(struct text *t, const struct field *fields, size_t n)
 	text_putc(t, ']');
 }
 
+/* name: NULL for what a route is asked for.  A row without a name says what the table is. */
+static void
+describe_table(struct text *t, const char *name, const struct field *fields, size_t n)
+{
+	size_t about = n > 0 && fields[0].name[0] == '\0' ? 1 : 0;
+
+	if (name)
+		put_pair(t, "table", name);
+	if (about)
+		put_pair(t, "about", fields[0].doc);
+	text_puts(t, ",\"fields\":");
+	describe_fields(t, fields + about, n - about);
+}
+
 static void
 describe_returns(struct text *t, const struct returns *r)
 {
-	if (r->form == RETURNS_NOTHING)
-		return;
-	text_puts(t, ",\"returns\":{\"form\":");
+	text_puts(t, "{\"form\":");
 	text_json(t, forms[r->form]);
 	if (r->type)
 		put_pair(t, "type", r->type);
-	if (r->fields) {
-		put_pair(t, "table", r->table);
-		text_puts(t, ",\"fields\":");
-		describe_fields(t, r->fields, r->nfields);
+	if (r->fields)
+		describe_table(t, r->table, r->fields, r->nfields);
+	if (r->other) {
+		text_puts(t, ",\"or\":");
+		describe_returns(t, r->other);
 	}
 	text_putc(t, '}');
 }
@@ -134,9 +144,11 @@ describe_route(struct text *t, const struct route *r)
 		text_printf(t, ",\"%s\":%s", flags[i].name,
 		    r->flags & flags[i].flag ? "true" : "false");
 	put_pair(t, "doc", r->doc);
-	text_puts(t, ",\"fields\":");
-	describe_fields(t, r->fields, r->nfields);
-	describe_returns(t, &r->returns);
+	describe_table(t, NULL, r->fields, r->nfields);
+	if (r->returns.form != RETURNS_NOTHING) {
+		text_puts(t, ",\"returns\":");
+		describe_returns(t, &r->returns);
+	}
 	text_puts(t, ",\"errors\":[");
 	for (i = 0; r->errors && r->errors[i] != ERR_NONE; i++) {
 		text_puts(t, i ? "," : "");
@@ -178,6 +190,8 @@ describe(const struct server *s)
 
 	text_puts(&t, "{\"program\":");
 	text_json(&t, s->name);
+	if (s->about)
+		put_pair(&t, "about", s->about);
 	text_printf(&t, ",\"own_errors\":%s", s->problem ? "true" : "false");
 	if (s->problem_code)
 		describe_codes(&t, s);
@@ -194,12 +208,13 @@ static void
 help(const struct server *s)
 {
 	printf("%s: a FastCGI program of Hookswitch; the listening socket is its standard input.\n"
+	       "%s%s"
 	       "  --check              prove the routes against the database\n"
 	       "  --describe           the routes and their fields as JSON\n"
 	       "  --describe-settings  all settings as JSON\n"
 	       "  --version            the version\n"
 	       "%s",
-	    s->name, s->usage ? s->usage : "");
+	    s->name, s->about ? s->about : "", s->about ? "\n" : "", s->usage ? s->usage : "");
 }
 
 bool

@@ -70,6 +70,12 @@ struct field {
 	{                                                                                          \
 		.name = #n, .place = (p), .type = (t), __VA_ARGS__                                 \
 	}
+/* ABOUT("What it is."): the first row of a table of place OUT, for the description; it is no
+ * member. */
+#define ABOUT(s)                                                                                   \
+	{                                                                                          \
+		.name = "", .place = OUT, .type = T_ANY, .doc = (s)                                \
+	}
 /* INTO(struct in, member): the checked value is put there for the handler. */
 #define INTO(s, m)                                                                                 \
 	.into = offsetof(s, m) + 1, .into_size = sizeof(((s *)0)->m), .in_size = sizeof(s)

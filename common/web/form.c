@@ -379,6 +379,8 @@ form_wrong(const struct field *fields, size_t n)
 		wrong = row_wrong(&c, &fields[seen.n]);
 		if (wrong)
 			return wrong;
+		if (seen.n > 0 && fields[seen.n].name[0] == '\0')
+			return "ABOUT is not the first row";
 		if (form_find(&seen, fields[seen.n].name, fields[seen.n].place))
 			return "two fields with one name";
 		if (fields[seen.n].in_size && fields[0].in_size &&

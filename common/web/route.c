@@ -298,19 +298,30 @@ fields_wrong(const struct route *r)
 }
 
 static const char *
-returns_wrong(const struct route *r)
+answer_wrong(const struct returns *a)
 {
 	size_t i;
 
+	for (i = 0; i < a->nfields; i++)
+		if (a->fields[i].place != OUT)
+			return "what is returned must be of place OUT";
+	return form_wrong(a->fields, a->nfields);
+}
+
+static const char *
+returns_wrong(const struct route *r)
+{
+	const char *wrong = r->returns.other ? answer_wrong(r->returns.other) : NULL;
+	size_t i;
+
+	if (wrong)
+		return wrong;
 	if ((r->status == 204 || r->status > 299) && r->returns.form != RETURNS_NOTHING)
 		return "a 204 or a redirect returns nothing";
-	for (i = 0; i < r->returns.nfields; i++)
-		if (r->returns.fields[i].place != OUT)
-			return "what is returned must be of place OUT";
 	for (i = 0; r->errors && r->errors[i] != ERR_NONE; i++)
 		if (r->errors[i] < ERR_NONE || r->errors[i] >= ERR_COUNT)
 			return "an error that does not exist";
-	return form_wrong(r->returns.fields, r->returns.nfields);
+	return answer_wrong(&r->returns);
 }
 
 static const char *

@@ -82,13 +82,22 @@ struct returns {
 	enum returns_form form;
 	const struct field *fields; /* all of place OUT */
 	size_t nfields;
-	const char *table; /* what .fields is called, for the description */
-	const char *type;  /* "text/csv", or several: "text/csv, application/x-ndjson" */
+	const char *table;           /* what .fields is called, for the description */
+	const char *type;            /* "text/csv", or several: "text/csv, application/x-ndjson" */
+	const struct returns *other; /* RETURNS_OBJECT: or else this one; NULL: no other */
 };
 
 #define RETURNS(t)                                                                                 \
 	{                                                                                          \
 		RETURNS_OBJECT, (t), COUNT(t), #t, NULL                                            \
+	}
+/* One object or the other: what one of them must have tells which it is. */
+#define RETURNS_EITHER(t, u)                                                                       \
+	{                                                                                          \
+		RETURNS_OBJECT, (t), COUNT(t), #t, NULL, (const struct returns[])                  \
+		{                                                                                  \
+			RETURNS(u)                                                                 \
+		}                                                                                  \
 	}
 /* {}: an object without members. */
 #define RETURNS_EMPTY                                                                              \

@@ -18,6 +18,7 @@ struct server {
 	/* What follows is named where it is needed: .db_role = ... */
 	const char *
 	    db_role; /* role of every connection; NULL: the login role, each request sets its own */
+	const char *about; /* what it is for, in a sentence */
 	const int *needs;  /* settings that must be there: { SET_DATABASE_URL, -1 } */
 	const char *usage; /* further options in words, for --help; NULL: none */
 	/* Called once the settings are read, before anything is served; -1: do not serve (say why

@@ -50,16 +50,18 @@ def silent(programs):
 
 
 def tables_of(programs):
-    """All tables of answers by the name that they have in C, with the tables inside of them."""
+    """All tables of answers by the name that they have in C, with the tables inside of them: their sentence and their fields."""
     found = {}
 
     def take(holder):
+        if holder.get("or"):
+            take(holder["or"])
         if not holder.get("table"):
             return
-        name, fields = holder["table"], holder["fields"]
-        if found.setdefault(name, fields) != fields:
+        name, told = holder["table"], (holder.get("about"), holder["fields"])
+        if found.setdefault(name, told) != told:
             raise SystemExit(f"two tables of answers are called {name}: give one of them another name")
-        for field in fields:
+        for field in holder["fields"]:
             take(field)
             take(field.get("items") or {})
 
@@ -67,3 +69,9 @@ def tables_of(programs):
         for route in program["routes"]:
             take(route.get("returns") or {})
     return found
+
+
+def without_sentence(programs):
+    """Programs and tables of answers that do not say what they are."""
+    return [program["program"] for program in programs if not program.get("about")] + [
+        name for name, (about, _) in tables_of(programs).items() if not about]

@@ -69,6 +69,11 @@ def _request(route):
     return [*table, "", f"The body is {body_type(route)}."] if takes_bytes(route) else table
 
 
+def _link(returns):
+    name = camel(returns["table"])
+    return f"[{name}](#{name.lower()})"
+
+
 def _answer(route):
     returns = route.get("returns")
     if not returns:
@@ -77,9 +82,8 @@ def _answer(route):
         return f"Answers {route['status']} with {returns['type']}."
     if not returns.get("table"):
         return f"Answers {route['status']} with an empty object."
-    name = camel(returns["table"])
-    link = f"[{name}](#{name.lower()})"
-    what = {"object": link, "list": f"a list of {link}, page by page", "data": f"`data`, all of {link}"}[returns["form"]]
+    link = _link(returns)
+    what = {"object": f"{link} or {_link(returns['or'])}" if returns.get("or") else link, "list": f"a list of {link}, page by page", "data": f"`data`, all of {link}"}[returns["form"]]
     return f"Answers {route['status']} with {what}."
 
 
@@ -112,8 +116,8 @@ def _route(program, route, errors):
     return [*lines, "", "```sh", curl(route), "```", ""]
 
 
-def _object(name, fields):
-    lines = [f"### {camel(name)}", "", "| Member | Type | May be missing | May be null | |", "|---|---|---|---|---|"]
+def _object(name, about, fields):
+    lines = [f"### {camel(name)}", "", about, "", "| Member | Type | May be missing | May be null | |", "|---|---|---|---|---|"]
     for field in fields:
         lines.append(f"| `{field['name']}` | {_cell(_kind(field))} | {'' if field['required'] else 'yes'} | "
                      f"{'yes' if field['nullable'] else ''} | {_cell(field['doc'])} |")
@@ -124,12 +128,12 @@ def manual(programs, errors):
     """All of it."""
     lines = [INTRODUCTION]
     for program in programs:
-        lines += [f"## {program['program']}", ""]
+        lines += [f"## {program['program']}", "", program["about"], ""]
         for route in program["routes"]:
             lines += _route(program, route, errors)
     lines += ["## Objects", ""]
-    for name, fields in sorted(tables_of(programs).items(), key=lambda table: camel(table[0])):
-        lines += _object(name, fields)
+    for name, (about, fields) in sorted(tables_of(programs).items(), key=lambda table: camel(table[0])):
+        lines += _object(name, about, fields)
     lines += ["## Errors", "", "| Status | Code | |", "|---|---|---|"]
     lines += [f"| {status} | `{code}` | {_cell(sentence)} |" for code, (status, sentence) in errors.items()]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """The description in the form of OpenAPI 3.1, made from what the programs say of themselves."""
 
 from described import camel, fields_in, operation_id, params_of, tables_of
-from refusals import body_type, is_keyed, is_limited, is_tagged, refusals, server_refusals, takes_bytes
+from refusals import body_type, is_keyed, is_limited, is_tagged, own_codes, refusals, server_refusals, takes_bytes
 from schemas import answer_schema, field_schema, object_schema
 
 ABOUT = """The back end of an AI-phone-call business: calls from a durable queue, with everything around them.
@@ -28,6 +28,7 @@ PROBLEM = {
 }
 FIELD_PROBLEM = {
     "type": "object",
+    "description": "What is wrong with one field.",
     "properties": {
         "field": {"type": "string", "description": "Its name, with dots into objects and arrays."},
         "code": {"type": "string", "description": "What is wrong with it."},
@@ -74,6 +75,10 @@ def _asked(name, doc, **schema):
     return {"name": name, "in": "header", "required": False, "description": doc, "schema": {"type": "string", **schema}}
 
 
+def _signed(name, doc):
+    return {"type": "apiKey", "in": "header", "name": name, "description": doc}
+
+
 PARAMETERS = {
     "X-Organization-Id": _asked("X-Organization-Id", "The organization to act for; without it: the person's default."),
     "Idempotency-Key": _asked("Idempotency-Key", "The same key and request twice is done once, for 24 hours.",
@@ -86,9 +91,32 @@ SECURITY_SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key",
             "description": "An API key of an organization; it may also be sent as a bearer token."},
     "internal": {"type": "http", "scheme": "bearer", "description": "HOOKSWITCH_INTERNAL_TOKEN."},
+    "vapiSecret": _signed("X-Vapi-Secret", "The secret itself: what Vapi was given with the call, one of the organization's, or one of "
+                          "VAPI_WEBHOOK_SECRET."),
+    "vapiBearer": {"type": "http", "scheme": "bearer", "description": "The same secret as a bearer token."},
+    "vapiHmac": _signed("X-Signature", "HMAC-SHA256, in hex, of X-Timestamp, a dot and the body, keyed with such a secret."),
+    "vapiTimestamp": _signed("X-Timestamp", "Seconds (or milliseconds) since 1970, at most 300 seconds off; only with X-Signature."),
+    "vapiSignature": _signed("X-Vapi-Signature", "HMAC-SHA256, in hex, of the body, keyed with such a secret."),
+    **{f"synthflow{n}": _signed(name, "HMAC-SHA256, in base64, of call.call_id of the body, keyed with a secret of the organization or "
+                                "one of SYNTHFLOW_WEBHOOK_SECRET.")
+       for n, name in enumerate(("Synthflow-Signature", "X-Synthflow-Signature", "Http-Synthflow-Signature"), 1)},
+}
+# How webhooks are proved; an organization may have other ways stored for it (webhook_secrets).
+SIGNED = {
+    "vapi-webhook": [{"vapiSecret": []}, {"vapiBearer": []}, {"vapiHmac": [], "vapiTimestamp": []}, {"vapiSignature": []}],
+    "synthflow-webhook": [{f"synthflow{n}": []} for n in (1, 2, 3)],
 }
 SECURITY = {"public": [], "person": [{"token": []}], "operator": [{"token": []}], "local": [{"internal": []}, {}],
             "internal": [{"internal": []}, {}]}
+
+
+# What refusals that many routes share are called: by the status, and by codes that only some of them have.
+STATUS = {304: "NotModified", 400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict",
+          412: "PreconditionFailed", 413: "TooLarge", 415: "UnsupportedMediaType", 422: "Unprocessable", 429: "TooManyRequests",
+          500: "InternalError", 502: "BadGateway", 503: "Unavailable", 504: "GatewayTimeout"}
+WORDS = {"bad_fields": "Fields", "bad_path": "Path", "bad_cursor": "Cursor", "bad_json": "Json", "bad_idempotency_key": "Key",
+         "session_revoked": "Session", "api_key_invalid": "ApiKey", "person_needed": "Person", "operator_needed": "Operator",
+         "role_missing": "Role", "outcome_unknown": "Outcome", "organization_not_found": "Organization"}
 
 
 def _ref(kind, name):
@@ -116,7 +144,7 @@ class Document:
             "openapi": "3.1.0",
             "info": {"title": "Hookswitch", "version": "1", "description": ABOUT.replace("\n", " ").replace("  ", "\n\n")},
             "servers": [{"url": "http://127.0.0.1:8080", "description": "What ./dev run starts."}],
-            "tags": [{"name": program["program"]} for program in self.programs],
+            "tags": [{"name": program["program"], "description": program["about"]} for program in self.programs],
             "paths": paths,
             "components": {"schemas": self.schemas(), "responses": dict(sorted(self.responses.items())),
                            "parameters": PARAMETERS, "headers": HEADERS, "securitySchemes": SECURITY_SCHEMES},
@@ -124,7 +152,8 @@ class Document:
 
     def schemas(self):
         """All objects that are answered."""
-        made = {camel(name): object_schema(fields, answer=True) for name, fields in tables_of(self.programs).items()}
+        made = {camel(name): {"type": "object", "description": about, **object_schema(fields, answer=True)}
+                for name, (about, fields) in tables_of(self.programs).items()}
         made |= {"Problem": PROBLEM, "FieldProblem": FIELD_PROBLEM, "AuthError": AUTH_ERROR}
         return dict(sorted(made.items()))
 
@@ -133,6 +162,8 @@ class Document:
         made = {"operationId": operation_id(route), "tags": [program["program"]], "summary": route["doc"]}
         if route["access"] == "api":
             made["security"] = [{"token": [route["scope"]]}, {"key": [route["scope"]]}]
+        elif program["program"] in SIGNED:
+            made["security"] = SIGNED[program["program"]]
         else:
             made["security"] = [{"token": []}] if "unauthenticated" in route["errors"] else SECURITY[route["access"]]
         asked = self.parameters(route)
@@ -183,12 +214,16 @@ class Document:
         """Each status that it answers with."""
         made = {str(route["status"]): self.success(route)}
         if is_tagged(route):
-            made["304"] = self.kept("304", {"description": "It is as If-None-Match says.",
-                                            "headers": _refs("headers", ["X-Request-Id", "ETag"])})
+            made["304"] = self.kept(STATUS[304], {"description": "It is as If-None-Match says.",
+                                                  "headers": _refs("headers", ["X-Request-Id", "ETag"])})
         server = server_refusals(route)
-        refused = refusals(program, route, self.errors)
+        refused, own = refusals(program, route, self.errors), own_codes(program, route, self.errors)
         for status in sorted({*server, *refused}):
-            made[str(status)] = self.refusal(program, status, refused.get(status, []), server.get(status))
+            response = self.refusal(program, status, refused.get(status, []), server.get(status))
+            if own.isdisjoint(refused.get(status, [])):
+                words = [word for code, word in WORDS.items() if code in refused.get(status, [])]
+                response = self.kept("".join([*(["Auth"] if program["own_errors"] else []), STATUS[status], *words]), response)
+            made[str(status)] = response
         return made
 
     @staticmethod
@@ -227,8 +262,7 @@ class Document:
                 {"properties": {"code": {"enum": codes}}, "required": ["message"]}]}]}}
         said = " ".join(f"`{code}`: {self.sentences[code]}" if code in self.sentences else f"`{code}`."
                         for code in (codes if own else ours) or ours)
-        name = ".".join([*(["auth"] if own else []), str(status), *((codes if own else ours) or ours)])
-        return self.kept(name, {"description": said, "headers": _refs("headers", names), "content": content})
+        return {"description": said, "headers": _refs("headers", names), "content": content}
 
 
 def document(programs, errors):

@@ -98,6 +98,12 @@ def refusals(program, route, errors):
     return {status: found[status] for status in sorted(found)}
 
 
+def own_codes(program, route, errors):
+    """The codes that it refuses with and others of its kind do not, as the program tells them."""
+    own = [code for code in errors if code in route["errors"] and code not in general(route)]
+    return {program.get("codes", {}).get(code, {"code": code})["code"] for code in own}
+
+
 def server_refusals(route):
     """By status, the codes that only come from the web server in front."""
     found = set(SERVER)

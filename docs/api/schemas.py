@@ -102,6 +102,8 @@ def answer_schema(returns):
     if not returns.get("table"):
         return {"type": "object", "properties": {}}
     one = {"$ref": f"#/components/schemas/{camel(returns['table'])}"}
+    if returns.get("or"):
+        return {"oneOf": [one, answer_schema(returns["or"])]}
     if returns["form"] == "object":
         return one
     data = {"data": {"type": "array", "items": one}}

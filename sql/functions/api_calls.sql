@@ -194,7 +194,9 @@ begin
     if not found then
         raise exception 'transcript_not_found' using errcode = 'PT404';
     end if;
-    return jsonb_build_object('call_id', t.call_id, 'transcript', t.transcript_text, 'segments', coalesce(t.transcript_segments, '[]'),
+    -- Parts are objects, whatever a provider sends.
+    return jsonb_build_object('call_id', t.call_id, 'transcript', t.transcript_text,
+                              'segments', coalesce(jsonb_path_query_array(t.transcript_segments, '$[*] ? (@.type() == "object")'), '[]'),
                               'summary', t.summary, 'extracted_data', t.extracted_data);
 end
 $$;

@@ -11,6 +11,7 @@ const body = { recipient_number: "+15557010001", template_id: "11111111-1111-411
 export async function mistakes(): Promise<unknown[]> {
   const calls = await api.GET("/api/v1/calls", { params: { query: { status: "completed", limit: 2 } } });
   const call = await api.GET("/api/v1/calls/{call_id}", { params: { path } });
+  const session = await api.POST("/api/v1/auth/signin", { body: { email: "ann@example.com", password: "x" } });
   await api.POST("/api/v1/calls", { body });
   return [
     api.GET("/api/v1/call"), // wrong: no such path
@@ -25,5 +26,6 @@ export async function mistakes(): Promise<unknown[]> {
     calls.data?.data[0]?.number, // wrong: no such member of a call
     call.data?.recipient_name.length, // wrong: it may be null
     call.error?.code === "call_gone", // wrong: no such code
+    session.data?.access_token, // wrong: it may be a question for a code instead
   ];
 }

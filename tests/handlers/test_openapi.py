@@ -11,6 +11,7 @@ import requests
 from jsonschema import Draft202012Validator
 
 from stack import PROGRAMS, TOP
+from stack_hooks import Hooks, mac, synthflow_signature, vapi_hmac
 from stack_openapi import DESCRIPTION, Description, NotDescribed
 from stack_routes import METHODS, routes_of
 
@@ -52,6 +53,15 @@ def test_a_route_that_does_not_say_what_it_answers_is_named(stack, tmp_path):
     said = re.sub(r'"returns":\{"form":"file","type":"text/plain"\},', "", described(stack))
     done = tables(said, tmp_path)
     assert done.returncode == 1 and "(RETURNS): GET /metrics" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("word, who", [('"about":"Order calls, follow them, hear, judge, search and count them.",', "calls"),
+                                       ('"about":"Where a call\'s recording can be heard.",', "recording_out")])
+def test_a_program_and_an_answer_that_do_not_say_what_they_are_are_named(stack, tmp_path, word, who):
+    said = described(stack)
+    assert word in said
+    done = tables(said.replace(word, ""), tmp_path)
+    assert done.returncode == 1 and f"(.about, ABOUT): {who}" in done.stderr, done.stderr
 
 
 def test_every_route_of_every_program_is_described_and_nothing_else(stack):
@@ -145,6 +155,14 @@ def wrong_schemas(document):
         yield from (f"{name}: {error.message}" for error in meta.iter_errors(schema))
 
 
+def test_the_description_reads_well():
+    """Whatever has a name says what it is, and no name is a sentence."""
+    document = DESCRIPTION.document
+    told = {**document["components"]["schemas"], **{tag["name"]: tag for tag in document["tags"]}}
+    assert not [name for name, thing in told.items() if not thing.get("description")]
+    assert not [name for kind in document["components"].values() for name in kind if len(name) > 30]
+
+
 def test_the_description_keeps_to_openapi():
     assert not list(wrong(DESCRIPTION.document))
 
@@ -204,7 +222,12 @@ def stats(**changes):
     return answer(200, {k: v for k, v in {**STATS, **changes}.items() if v is not None or k not in changes}, ETag='"x"')
 
 
+SIGNIN = "/api/v1/auth/signin"
+CHALLENGE = {"totp_required": True, "challenge": "x", "expires_in": 300}
+
+
 def test_what_is_described_passes():
+    DESCRIPTION.check("POST", SIGNIN, answer(200, CHALLENGE))
     DESCRIPTION.check("GET", STATS_PATH + "?from=2030-01-01T00:00:00Z", stats())
     DESCRIPTION.check("GET", CALL, problem(404, "call_not_found"))
     DESCRIPTION.check("GET", "/no/such/path", problem(404, "not_found"))
@@ -230,6 +253,8 @@ def test_what_is_described_passes():
     ("POST", "/api/v1/auth/signout", answer(204, {"surprise": 1}), "a body"),
     ("GET", "/auth/v1/user", answer(401, {"code": 401, "error_code": "bad_moon", "msg": "x"}), "is not valid under any"),
     ("GET", "/healthz", answer(200, {"status": "fine"}, ETag='"x"'), "'fine' is not one of"),
+    ("POST", SIGNIN, answer(200, {"expires_in": 300}), "is not valid under any"),
+    ("POST", SIGNIN, answer(200, {**CHALLENGE, "access_token": "x"}), "is not valid under any"),
 ])
 def test_what_is_not_described_is_seen(method, path, got, why):
     with pytest.raises(NotDescribed) as caught:
@@ -257,3 +282,32 @@ def test_what_is_missing_from_the_description_fails_a_request_of_the_tests(alice
     with pytest.raises(NotDescribed) as caught:
         alice.get(path)
     assert why in str(caught.value), caught.value
+
+
+# ---- webhooks ------------------------------------------------------------------------------
+
+def schemes(kind):
+    """The ways in which such a webhook may be proved: the names of the headers of each."""
+    document = DESCRIPTION.document
+    ways = document["paths"][f"/api/webhooks/{kind}/{{organization_id}}"]["post"]["security"]
+    named = document["components"]["securitySchemes"]
+    return [[named[name].get("name", "Authorization") for name in way] for way in ways]
+
+
+@pytest.mark.parametrize("kind", ["vapi", "synthflow"])
+def test_each_way_to_prove_a_webhook_that_is_described_is_taken_and_no_other_is(stack, kind):
+    """Each header that is described is enough, and there is no header that is taken and not described."""
+    hooks, organization, call, secret = Hooks(stack), stack.user("hears").organization, "call-described", stack.secrets[kind]
+    body = json.dumps({"message": {"type": "hang", "call": {"id": call}}, "call": {"call_id": call}}).encode()
+    made = {**vapi_hmac(secret, body), "x-vapi-signature": mac(secret, body).hex(), "x-vapi-secret": secret,
+            "authorization": f"Bearer {secret}"}
+    for name in ("synthflow-signature", "x-synthflow-signature", "http-synthflow-signature"):
+        made.update(synthflow_signature(secret, call, name))
+    for headers in schemes(kind):
+        sent = {name: made[name.lower()] for name in headers}
+        assert hooks.send(kind, organization, body, sent).status_code != 401, headers
+        assert hooks.send(kind, organization, body, {name: value[::-1] for name, value in sent.items()}).status_code == 401, headers
+    source = (TOP / "common" / "web" / "signature.c").read_text()
+    table = re.search(rf"signature_{kind}\[.*?^}};", source, re.M | re.S)[0]
+    known = {name.lower() for name in re.findall(r'(?:header = |PLAN\()"([^"]+)"', table)}
+    assert known == {name.lower() for headers in schemes(kind) for name in headers}

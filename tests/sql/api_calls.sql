@@ -96,10 +96,10 @@ select tests.be(:'alice');
 select throws_ok(format('select api.call_reschedule(%L, now())', :'call'), 'PT409', 'call_not_queued', 'a live call is not moved');
 select is(api.queue_status() - 'oldest_due_at', '{"queued":2,"due":2,"scheduled":0,"in_progress":1,"waiting_for":{}}', 'the queue is counted');
 select tests.be_nobody();
-select tests.report(:'attempt', tests.ended('customer-ended-call') || '{"transcript":"AI: Hi.","summary":"Greeted.","messages":[{"role":"bot"}],"recording_url":"https://r.test/1","cost_cents":10}') \g /dev/null
+select tests.report(:'attempt', tests.ended('customer-ended-call') || '{"transcript":"AI: Hi.","summary":"Greeted.","messages":[{"role":"bot"},"noise",null],"recording_url":"https://r.test/1","cost_cents":10}') \g /dev/null
 insert into public.call_actions (call_id, call_created_at, organization_id, action_type) select id, created_at, organization_id, 'transfer' from public.calls where id = :'call';
 select tests.be(:'alice');
-select is(api.call_transcript(:'call'), jsonb_build_object('call_id', :'call', 'transcript', 'AI: Hi.', 'segments', '[{"role":"bot"}]'::jsonb, 'summary', 'Greeted.', 'extracted_data', null), 'then its transcript is there');
+select is(api.call_transcript(:'call'), jsonb_build_object('call_id', :'call', 'transcript', 'AI: Hi.', 'segments', '[{"role":"bot"}]'::jsonb, 'summary', 'Greeted.', 'extracted_data', null), 'then its transcript is there, in parts that are objects');
 select is(api.call_recording(:'call'), jsonb_build_object('provider_type', 'vapi', 'base_url', 'http://127.0.0.1:1', 'api_key', 'sealed:x', 'provider_call_id', 'api-1',
     'recording_url', 'https://r.test/1', 'timeout_ms', null, 'assignment_id', :'attempt'::uuid), 'what the program asks the provider for its recording');
 select is(api.call_actions(:'call') -> 'data' -> 0 ->> 'action_type', 'transfer', 'and its actions');

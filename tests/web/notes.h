@@ -34,6 +34,7 @@ static const struct field note_tag_out[] = {
 };
 
 static const struct field note_out[] = {
+	ABOUT("A note."),
 	FIELD(id, OUT, T_UUID, .required = true, .doc = "The note."),
 	FIELD(tags, OUT, T_ARRAY, MEMBERS(note_tag_out), .nullable = true, .doc = "x"),
 	FIELD(counts, OUT, T_OBJECT, ITEMS(T_INT, .max = 7), .doc = "x"),
@@ -112,7 +113,8 @@ static const struct route note_routes[] = {
 	{ POST, "/notes", NOTES_WRITE, FIELDS(note_add_fields), run_query, 201, "note_add", "x",
 	    .after = note_after },
 	{ GET, "/notes/{id}", NOTES_READ, FIELDS(note_echo_fields), run_query, 200, "note_echo",
-	    "x", .returns = RETURNS(note_out), .errors = ERRORS(ERR_NOT_FOUND, ERR_CALL_ENDED) },
+	    "x", .returns = RETURNS_EITHER(note_out, note_tag_out),
+	    .errors = ERRORS(ERR_NOT_FOUND, ERR_CALL_ENDED) },
 	{ PUT, "/notes/{id}", NOTES_WRITE, FIELDS(note_put_fields), run_query, 200, "note_echo",
 	    "x" },
 	{ PATCH, "/notes/{id}", NOTES_WRITE, FIELDS(note_change_fields), run_query, 200,
@@ -130,7 +132,7 @@ static const struct route note_routes[] = {
 	    .body_type = "text/csv" },
 };
 
-static const struct server notes = { "notes", note_routes, COUNT(note_routes) };
+static const struct server notes = { "notes", note_routes, COUNT(note_routes), .about = "Notes." };
 
 #define NOTE "/notes/0f8fad5b-d9cb-469f-a165-70867728950e"
 #define WITH_KEY "HTTP_X_API_KEY=" DATABASE_KEY

@@ -18,6 +18,7 @@ the_description_is_json(void **state)
 	fake_open(&f);
 	assert_int_equal(json_read(f.c.mem, a.text, strlen(a.text), JSON_DEPTH_API, &j), JSON_OK);
 	assert_string_equal(json_str(j, "program"), "notes");
+	assert_string_equal(json_str(j, "about"), "Notes.");
 	assert_false(json_bool(j, "own_errors", true));
 	assert_int_equal(json_len(json_get(j, "routes")), COUNT(note_routes));
 	route = json_path(j, "routes.1");
@@ -55,6 +56,11 @@ what_a_route_answers_is_told(void **state)
 	returns = json_get(route, "returns");
 	assert_string_equal(json_str(returns, "form"), "object");
 	assert_string_equal(json_str(returns, "table"), "note_out");
+	assert_string_equal(json_str(returns, "about"), "A note.");
+	assert_string_equal(json_str(json_path(returns, "fields.0"), "name"), "id");
+	assert_string_equal(json_str(json_path(returns, "or"), "table"), "note_tag_out");
+	assert_null(json_path(returns, "or.about"));
+	assert_null(json_path(returns, "or.or"));
 	assert_string_equal(json_str(json_path(returns, "fields.0"), "in"), "out");
 	assert_true(json_bool(json_path(returns, "fields.0"), "required", false));
 	assert_string_equal(json_str(json_path(returns, "fields.1"), "table"), "note_tag_out");

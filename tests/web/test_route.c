@@ -180,6 +180,21 @@ static const struct field out[] = {
 	FIELD(a, OUT, T_STR, .doc = "In the answer."),
 };
 
+static const struct field told[] = {
+	ABOUT("What it is."),
+	FIELD(b, OUT, T_STR, .doc = "In the answer."),
+};
+static const struct field late[] = {
+	FIELD(b, OUT, T_STR, .doc = "In the answer."),
+	ABOUT("What it is."),
+};
+static const struct returns or_body = RETURNS(body), or_told = RETURNS(told);
+/* RETURNS_EITHER, as it can be written inside a function. */
+#define OR(t)                                                                                      \
+	{                                                                                          \
+		RETURNS_OBJECT, out, COUNT(out), "out", NULL, &or_##t                              \
+	}
+
 static const enum err no_such_error[] = { ERR_CALL_ENDED, ERR_COUNT, ERR_NONE };
 
 #define RETURNING(status, form)                                                                    \
@@ -207,6 +222,8 @@ a_wrong_table_is_named(void **state)
 		{ ROW(GET, "/a"),
 		    { POST, "/b", PUBLIC, FIELDS(out), run_nothing, 200, NULL, "x" } },
 		{ ROW(GET, "/a"), RETURNING(200, RETURNS(body)) },
+		{ ROW(GET, "/a"), RETURNING(200, OR(body)) },
+		{ ROW(GET, "/a"), RETURNING(200, RETURNS(late)) },
 		{ ROW(GET, "/a"), RETURNING(204, RETURNS(out)) },
 		{ ROW(GET, "/a"), RETURNING(303, RETURNS(out)) },
 		{ ROW(GET, "/a"),
@@ -214,7 +231,7 @@ a_wrong_table_is_named(void **state)
 			.errors = no_such_error } },
 	};
 	static const struct route right[][1] = { { RETURNING(200, RETURNS_LIST(out)) },
-		{ RETURNING(200, RETURNS_EMPTY) },
+		{ RETURNING(200, RETURNS_EMPTY) }, { RETURNING(200, OR(told)) },
 		{ { GET, "/b", PUBLIC, NO_FIELDS, run_nothing, 303, NULL, "x" } } };
 	size_t i, at = 99;
 
