@@ -138,9 +138,9 @@ def wished(stack):
 
 
 SHOWN = {
-    "BatchError": half_taken,
-    **{name: found for name in ("Group", "Hit", "Piece")},
-    "Wish": wished,
+    "CallBatchError": half_taken,
+    **{name: found for name in ("AnalyticsGroup", "SearchHit", "SearchPiece")},
+    "LanguageVoice": wished,
     "AdminPlan": subscribed,
     **{name: overseen for name in ("AdminQueueOrganization", "AdminRunLine")},
     "AdminEndReason": unlisted,
