@@ -108,15 +108,21 @@ class Client:
         return self.expect("POST", path, {} if body is None else body, expect, **more)
 
 
+def check_response(method, path, raw):
+    """An answer that came without a Client, as http.client has it, is as it is described; answers its body."""
+    answer = requests.Response()
+    answer.status_code, answer.headers = raw.status, requests.structures.CaseInsensitiveDict(raw.getheaders())
+    answer._content = raw.read()  # pylint: disable=protected-access
+    DESCRIPTION.check(method, path, answer)
+    return answer.content
+
+
 def check_raw(data, got):
-    """An answer in bytes is as it is described."""
+    """The same for bytes."""
+    method, path = data.decode("latin-1").split()[:2]
     with closing(HTTPResponse(SimpleNamespace(makefile=lambda *_: io.BytesIO(got)))) as raw:
         raw.begin()
-        answer = requests.Response()
-        answer.status_code, answer.headers = raw.status, requests.structures.CaseInsensitiveDict(raw.getheaders())
-        answer._content = raw.read()  # pylint: disable=protected-access
-    method, path = data.decode("latin-1").split()[:2]
-    DESCRIPTION.check(method, path, answer)
+        check_response(method, path, raw)
 
 
 def raw_request(url, data, deadline=60):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from stack import Stack, build_dir
-from stack_client import problem
+from stack_client import check_response, problem
 from stack_process import resident, wait_until
 
 ROOT = "/api/v1/contacts"
@@ -60,7 +60,8 @@ class Upload:
     def __init__(self, stack, who, path, length):
         url = urlsplit(stack.url)
         self.http = http.client.HTTPConnection(url.hostname, url.port, timeout=120)
-        self.http.putrequest("PUT", path + "/file")
+        self.path = path + "/file"
+        self.http.putrequest("PUT", self.path)
         for name, value in {**who.headers, **CSV, "Content-Length": str(length)}.items():
             self.http.putheader(name, value)
         self.http.endheaders()
@@ -72,7 +73,7 @@ class Upload:
     def answer(self):
         """(status, body) once all was sent."""
         got = self.http.getresponse()
-        return got.status, got.read().decode()
+        return got.status, check_response("PUT", self.path, got).decode()
 
     def close(self):
         """The client goes."""
