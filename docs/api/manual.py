@@ -2,6 +2,7 @@
 
 from curl import curl
 from described import camel, fields_in, tables_of
+from openapi import SECURITY_SCHEMES, SIGNED
 from refusals import body_type, refusals, takes_bytes
 
 INTRODUCTION = """# The API
@@ -11,9 +12,12 @@ Made by `make manual` from what the programs say of themselves (`--describe`); t
 
 The examples are commands for a shell where these are set: `API_URL`, where your installation answers; `TOKEN`, a person's
 access token, or an API key where the route takes one; ids of yours by the names of the fields (`CALL_ID`). `MAIL_TOKEN`
-is what the link in a mail carries, `CODE` what an app for one-time codes shows, `SERVICE_TOKEN` a token of the role
-`service_role`, `INTERNAL_TOKEN` the setting `HOOKSWITCH_INTERNAL_TOKEN`. Each of them is run by a test.
+is what the link in a mail carries, `CODE` what an app for one-time codes shows, `OPERATOR_TOKEN` the access token of
+somebody whom `HOOKSWITCH_OPERATORS` names, `SERVICE_TOKEN` a token of the role `service_role`, `INTERNAL_TOKEN` the
+setting `HOOKSWITCH_INTERNAL_TOKEN`, `FILE` the name of a file. Each of them is run by a test.
 
+- Who asks says so by `Authorization: Bearer` and an access token or an API key; a key may come as `X-API-Key` instead.
+  A key acts for its organization, a person for the one that `X-Organization-Id` names, else for the default one.
 - An error is `application/problem+json` with a `code` that never changes its meaning; below `/auth/v1` it has the shape
   that clients of Supabase know. What each code says stands [at the end](#errors).
 - Lists give `next_cursor`: send it as `after` for the next page; null: that was the last one.
@@ -87,7 +91,15 @@ def _answer(route):
     return f"Answers {route['status']} with {what}."
 
 
-def _who(route):
+def _way(way):
+    """How a webhook is proved: what stands in its headers."""
+    told = [(SECURITY_SCHEMES[name].get("name", "Authorization"), SECURITY_SCHEMES[name]["description"]) for name in way]
+    return "; ".join(f"`{name}`: {doc.rstrip('.')}" for name, doc in told)
+
+
+def _who(program, route):
+    if program["program"] in SIGNED:
+        return "\n".join(["Whoever proves himself by one of:", "", *(f"- {_way(way)}." for way in SIGNED[program["program"]])])
     if route["access"] == "api":
         return f"Whoever has the scope `{route['scope']}`."
     if "not_admin" in route["errors"]:
@@ -108,7 +120,7 @@ def _refused(program, route, errors):
 
 
 def _route(program, route, errors):
-    lines = [f"### {route['method']} {route['path']}", "", route["doc"], "", _who(route), *_request(route), "",
+    lines = [f"### {route['method']} {route['path']}", "", route["doc"], "", _who(program, route), *_request(route), "",
              _answer(route)]
     refused = _refused(program, route, errors)
     if refused:
@@ -126,7 +138,7 @@ def _object(name, about, fields):
 
 def manual(programs, errors):
     """All of it."""
-    lines = [INTRODUCTION]
+    lines = [INTRODUCTION, *(f"- [{program['program']}](#{program['program']}): {program['about']}" for program in programs), ""]
     for program in programs:
         lines += [f"## {program['program']}", "", program["about"], ""]
         for route in program["routes"]:
