@@ -142,7 +142,8 @@ class Document:
                 paths.setdefault(route["path"], {})[route["method"].lower()] = self.operation(program, route)
         return {
             "openapi": "3.1.0",
-            "info": {"title": "Hookswitch", "version": "1", "description": ABOUT.replace("\n", " ").replace("  ", "\n\n")},
+            "info": {"title": "Hookswitch", "version": "1", "license": {"name": "MIT", "identifier": "MIT"},
+                     "description": ABOUT.replace("\n", " ").replace("  ", "\n\n")},
             "servers": [{"url": "http://127.0.0.1:8080", "description": "What ./dev run starts."}],
             "tags": [{"name": program["program"], "description": program["about"]} for program in self.programs],
             "paths": paths,
