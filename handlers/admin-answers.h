@@ -1,6 +1,7 @@
 /*
- * admin-answers.h - what admin answers of people, organizations, the queue and runs: tables for
- * admin.c alone.  Of providers: admin-provider-answers.h.
+ * admin-answers.h - what admin answers of people, organizations and the queue: tables for
+ * admin.c alone.  Of providers: admin-provider-answers.h; of runs:
+ * workflow-answers.h.
  */
 #ifndef HANDLERS_ADMIN_ANSWERS_H
 #define HANDLERS_ADMIN_ANSWERS_H
@@ -239,54 +240,7 @@ static const struct field admin_end_reason_out[] = {
 	FIELD(last_seen_at, OUT, T_TIME, .required = true, .doc = "Last at this time."),
 };
 
-/* ---- runs, usage, the log ------------------------------------------------------------ */
-
-/* public.work_run_line */
-#define RUN_MEMBERS                                                                                \
-	FIELD(id, OUT, T_STR, .required = true, .doc = "The run."),                                \
-	    FIELD(workflow, OUT, T_STR, .required = true, .doc = "What it does."),                 \
-	    FIELD(organization_id, OUT, T_UUID, .required = true, .nullable = true,                \
-		.doc = "For whom."),                                                               \
-	    FIELD(state, OUT, T_ENUM,                                                              \
-		VALUES("ready", "working", "waiting", "done", "failed", "canceled"),               \
-		.required = true, .doc = "How it stands."),                                        \
-	    FIELD(generation, OUT, T_INT, .required = true, .doc = "How often it began anew."),    \
-	    FIELD(step, OUT, T_STR, .required = true, .nullable = true,                            \
-		.doc = "Where it stands."),                                                        \
-	    FIELD(undo_to, OUT, T_STR, .required = true, .nullable = true,                         \
-		.doc = "What it will be when all is undone."),                                     \
-	    FIELD(slot, OUT, T_TIME, .required = true, .nullable = true,                           \
-		.doc = "The clock's slot that it was started for."),                               \
-	    FIELD(due_at, OUT, T_TIME, .required = true, .nullable = true,                         \
-		.doc = "When it goes on."),                                                        \
-	    FIELD(wait_signal, OUT, T_STR, .required = true, .nullable = true,                     \
-		.doc = "What it waits for."),                                                      \
-	    FIELD(cancel_requested, OUT, T_BOOL, .required = true,                                 \
-		.doc = "Whether it is to end."),                                                   \
-	    FIELD(worker, OUT, T_STR, .required = true, .nullable = true,                          \
-		.doc = "Who works on it."),                                                        \
-	    FIELD(known, OUT, T_BOOL, .required = true,                                            \
-		.doc = "Whether a program knows the workflow."),                                   \
-	    FIELD(last_error, OUT, T_STR, .required = true, .nullable = true,                      \
-		.doc = "What went wrong."),                                                        \
-	    FIELD(created_at, OUT, T_TIME, .required = true, .doc = "Started at this time."),      \
-	    FIELD(updated_at, OUT, T_TIME, .required = true, .doc = "Changed at this time."),      \
-	    FIELD(finished_at, OUT, T_TIME, .required = true, .nullable = true,                    \
-		.doc = "Over at this time.")
-
-static const struct field admin_run_line_out[] = {
-	ABOUT("A run of work in several steps, as operators' lists show one."),
-	RUN_MEMBERS,
-};
-
-static const struct field admin_run_out[] = {
-	ABOUT("The same with its steps and signals."),
-	RUN_MEMBERS,
-	FIELD(steps, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
-	    .doc = "What it has done, the oldest first."),
-	FIELD(signals, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
-	    .doc = "What was told to it."),
-};
+/* ---- usage, the log ------------------------------------------------------------ */
 
 static const struct field admin_usage_out[] = {
 	ABOUT("What an organization used."),

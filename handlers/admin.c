@@ -17,6 +17,7 @@
 #include "web/reply.h"
 #include "web/server.h"
 #include "web/stream_query.h"
+#include "workflow-answers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -271,17 +272,18 @@ static const struct route routes[] = {
 	    "admin_end_reasons", "End reasons that are in no list, the newest first.",
 	    .returns = RETURNS_LIST(admin_end_reason_out) },
 	{ GET, ROOT "/runs", OPERATOR, FIELDS(runs_fields), run_query, 200, "workflow_run_list",
-	    "Runs of workflows, the newest first.", .returns = RETURNS_LIST(admin_run_line_out) },
+	    "Runs of workflows, the newest first.",
+	    .returns = RETURNS_LIST(workflow_run_line_out) },
 	{ GET, RUN, OPERATOR, FIELDS(run_fields), run_query, 200, "workflow_run_get",
-	    "One run, with its history.", .returns = RETURNS(admin_run_out),
+	    "One run, with its history.", .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND) },
 	{ POST, RUN "/redrive", OPERATOR, FIELDS(run_fields), run_query, 200, "admin_run_redrive",
 	    "Let a dead letter go on where it stood.", .after = poke_work,
-	    .returns = RETURNS(admin_run_out),
+	    .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_NOT_FAILED) },
 	{ POST, RUN "/cancel", OPERATOR, FIELDS(run_fields), run_query, 200, "admin_run_cancel",
 	    "End a run; what can be undone is undone.", .after = poke_work,
-	    .returns = RETURNS(admin_run_out),
+	    .returns = RETURNS(workflow_run_out),
 	    .errors = ERRORS(ERR_WORKFLOW_RUN_NOT_FOUND, ERR_WORKFLOW_RUN_OVER) },
 	{ GET, ROOT "/usage", OPERATOR, FIELDS(usage_fields), run_query, 200, "admin_usage",
 	    "What each organization used, the newest first.",

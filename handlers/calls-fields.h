@@ -155,9 +155,8 @@ static const struct field transcript_out[] = {
 	FIELD(call_id, OUT, T_UUID, .required = true, .doc = "The call."),
 	FIELD(transcript, OUT, T_STR, .required = true, .nullable = true, .doc = "What was said."),
 	FIELD(segments, OUT, T_ARRAY, ITEMS(T_OBJECT), .required = true,
-	    .doc =
-		"The same, part by part, as the provider tells them: Vapi's have role, message, "
-		"time, secondsFromStart and others."),
+	    .doc = "The same, part by part, as the provider tells them: Vapi's have role, message, "
+		   "time, secondsFromStart and others."),
 	FIELD(summary, OUT, T_STR, .required = true, .nullable = true, .doc = "In short."),
 	FIELD(extracted_data, OUT, T_ANY, .required = true, .nullable = true,
 	    .doc = "What the assistant found out."),

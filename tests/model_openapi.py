@@ -142,7 +142,7 @@ SHOWN = {
     **{name: found for name in ("AnalyticsGroup", "SearchHit", "SearchPiece")},
     "LanguageVoice": wished,
     "AdminPlan": subscribed,
-    **{name: overseen for name in ("AdminQueueOrganization", "AdminRunLine")},
+    "AdminQueueOrganization": overseen,
     "AdminEndReason": unlisted,
     "CallLine": lambda stack: ordered(stack)[0].get("/api/v1/calls"),
     "CallRetry": tried_twice,
