@@ -114,12 +114,12 @@ begin
             if language <> 'simple' then
                 words := words || public.search_words(language, left(t.summary, v_max), left(t.transcript_text, v_max));
             end if;
+            words := words || array_to_tsvector(array[public.search_mark(t.organization_id, language)]);
             exit;
         exception when program_limit_exceeded then
             v_max := v_max / 8;
         end;
     end loop;
-    words := words || array_to_tsvector(array[public.search_mark(t.organization_id, language)]);
 end
 $$;
 
@@ -257,10 +257,9 @@ begin
         v_text := translate(v_text, E'\ue000\ue001', '');
         v_words := array(select public.search_word(m[1]) from regexp_matches(p_question::text, '''((?:[^''\\]|''''|\\\\)*)''', 'g') m);
         select coalesce(p_question || string_agg(distinct quote_literal(l.lexeme), ' | ')::tsquery, p_question) into p_question
-          from ts_parse('default', v_text) w(kind, word)
+          from (select distinct x.word from ts_parse('default', v_text) x(kind, word) where octet_length(x.word) <> length(x.word)) w
          cross join lateral unnest(tsvector_to_array(to_tsvector(v_language, w.word))) l(lexeme)
-         where octet_length(w.word) <> length(w.word)
-           and tsvector_to_array(to_tsvector('pg_catalog.simple', public.search_fold(w.word))) && v_words;
+         where tsvector_to_array(to_tsvector('pg_catalog.simple', public.search_fold(w.word))) && v_words;
     end if;
     v_marked := ts_headline(v_language, v_text, p_question, E'StartSel=\ue000, StopSel=\ue001, MaxFragments=2, MaxWords=24, MinWords=8, FragmentDelimiter=" ... "');
     return (select coalesce(jsonb_agg(jsonb_build_object('text', p.piece, 'match', p.n % 2 = 0) order by p.n), '[]')

@@ -140,6 +140,10 @@ begin
     return v_found;
 end
 $$;
+-- A cursor that was made by hand, of this very question.
+create function tests.forged(p_place text) returns text language sql as $$
+    select public.cursor_make('calls_search', now(), left(md5('penguin'), 12) || '/' || p_place)
+$$;
 select tests.be(:'alice');
 select is((tests.walk(100))[1], :'best', 'the best is first, however old');
 select is(cardinality(tests.walk(100)), 26, 'all are there');
@@ -151,6 +155,11 @@ select throws_ok(format('select api.call_search(%L, p_after => %L)', 'penguins',
 select throws_ok(format('select api.call_search(%L, p_status => %L, p_after => %L)', 'penguin', 'completed', :'cursor'), 'PT400', 'bad_cursor', 'nor with another filter');
 select api.call_list(p_limit => 1) ->> 'next_cursor' as list \gset
 select throws_ok(format('select api.call_search(%L, p_after => %L)', 'penguin', :'list'), 'PT400', 'bad_cursor', 'nor where another list ended');
+select throws_ok(format('select api.call_search(%L, p_after => %L)', 'penguin', tests.forged(p)), 'PT400', 'bad_cursor', format('a place such as %s is no place', p))
+  from unnest(array['1e+e/1/' || :'best', '1e999/1/' || :'best', '1e-99/1/' || :'best', '.../1/' || :'best', '1/1/' || repeat('-', 36), '1/1/' || repeat('a', 36), '-1/1/' || :'best',
+                    '1/' || repeat('9', 19) || '/' || :'best', 'NaN/1/' || :'best', '1/1/' || :'best' || '/1']) p;
+select lives_ok(format('select api.call_search(%L, p_after => %L)', 'penguin', tests.forged(p)), format('%s is one', p))
+  from unnest(array['0/0/' || :'best', '1e-29/1/' || :'best', repeat('9', 9) || '.' || repeat('9', 12) || '/' || repeat('9', 18) || '/' || :'best']) p;
 select is(jsonb_array_length(api.call_search('penguin', p_created_to => now() - interval '1 day') -> 'data'), 1, 'from a time to a time');
 select is(jsonb_array_length(api.call_search('penguin', p_created_from => now() - interval '10 minutes' - interval '1 second') -> 'data'), 10, 'and the other way');
 select is(jsonb_array_length(api.call_search('penguin', p_template_id => :'template') -> 'data'), 0, 'by template');
