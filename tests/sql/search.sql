@@ -45,7 +45,10 @@ select tests.said(:'org', 'E: Здравствуйте, я хочу записа
 select tests.said(:'org', 'F: Merhaba, bu bir sipariş için ve çok önemli, ışıklar yok ama siz ne dersiniz?') as tr \gset
 select tests.said(:'org', 'G: 予約 をお願いします', null, '{"language":"ja"}') as ja \gset
 select tests.said(:'other', 'H: appointments, Termine, citas and a secret of the other') as theirs \gset
-select is(public.transcripts_read(3), 3, 'transcripts are read some at a time');
+update public.call_transcripts set created_at = now() - interval '1 year' where call_id <> :'fr';
+select is(public.transcripts_read(1), 1, 'transcripts are read some at a time');
+select isnt((select search from public.call_transcripts where call_id = :'fr'), null, 'the newest first, whatever waits');
+select is(public.transcripts_read(2), 2, 'then the older ones');
 select is(public.transcripts_read(100), 5, 'until all are');
 select is(public.transcripts_read(100), 0, 'and none twice');
 select is((select string_agg(search_language, ' ' order by left(transcript_text, 1)) from public.call_transcripts where organization_id = :'org'),
