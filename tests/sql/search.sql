@@ -119,6 +119,16 @@ select tests.be(:'alice');
 select is(tests.found('c4ca4238a0b923820dcc509a6f75849b') || tests.found('hippopotamus'), 'TU', 'and is found by its beginning');
 select is(jsonb_array_length(api.call_search('rhinoceros') -> 'data'), 1, 'a summary alone is found too');
 
+-- Words that fill their room to the last byte: there is none for the mark of their tenant.
+select tests.be_nobody();
+create function tests.many(p_from integer, p_n integer) returns text language sql as $$
+    select string_agg(chr(131072 + i % 1000) || chr(131072 + i / 1000) || repeat(chr(133000), 17), ' ') from generate_series(p_from, p_from + p_n - 1) i
+$$;
+select tests.said(:'org', tests.many(6500, 6607) || ' ' || repeat('x', 10), tests.many(0, 6500)) as full \gset
+select lives_ok(format($$select public.search_words('simple', summary, transcript_text) from public.call_transcripts where call_id = %L$$, :'full'), 'so many words just fit');
+select throws_ok(format($$select public.search_words('simple', summary, transcript_text || 'x') from public.call_transcripts where call_id = %L$$, :'full'), '54000', null, 'and no letter more');
+select is(public.transcripts_read(100), 1, 'what leaves no room for the mark keeps nobody up either');
+
 -- ---- tenants -------------------------------------------------------------------------
 
 select tests.be(:'bob');
