@@ -187,7 +187,7 @@ $$;
 create or replace function public.csv_field(p_text text) returns text
     language plpgsql immutable set search_path = '' as $$
 begin
-    return '"' || replace(case when p_text ~ '^[=+@\t\r-]' then '''' || p_text else coalesce(p_text, '') end, '"', '""') || '"';
+    return '"' || replace(case when p_text ~ '^[=+@\t\r\n＝＋＠－-]' then '''' || p_text else coalesce(p_text, '') end, '"', '""') || '"';
 end
 $$;
 

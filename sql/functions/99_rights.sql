@@ -83,7 +83,8 @@ grant execute on function public.actor_id(), public.contacts_open(), public.do_n
 grant execute on function public.do_not_call_lock() to service_role;
 -- Operators: what lists and views of theirs are made with.
 grant execute on function public.time_view(timestamptz), public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
-    public.cursor_read(text, text, text), public.refuse_field(text, text, text), public.operator_needed(),
+    public.cursor_read(text, text, text), public.page_view(text, jsonb[], timestamptz[], text[], integer),
+    public.refuse_field(text, text, text), public.operator_needed(),
     public.audit_view(public.audit_log), public.csv_field(text), public.providers_free(), public.work_redrive(text), public.work_cancel(text),
     public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_operator;
 grant execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text) to hookswitch_operator;

@@ -39,8 +39,7 @@ create or replace function api.contact_import_list(p_after text default null, p_
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('contact_imports', p_after);
     with page as (
@@ -48,10 +47,10 @@ begin
          where (v_after.id is null or (i.created_at, i.id) < (v_after.at, v_after.id::uuid))
            and i.organization_id = (select public.current_organization_id())
          order by i.created_at desc, i.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.contact_import_view(g.i) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('contact_imports', (g.i).created_at, (g.i).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('contact_imports', array_agg(public.contact_import_view(g.i) order by g.n), array_agg((g.i).created_at order by g.n),
+                            array_agg((g.i).id::text order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -60,8 +59,7 @@ create or replace function api.contact_import_errors(p_import_id uuid, p_after t
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     perform public.contact_import_of(p_import_id);
     select * into v_after from public.cursor_read('contact_import_errors', p_after, '[0-9]{1,9}');
@@ -69,11 +67,10 @@ begin
         select e, row_number() over (order by e.position) as n from public.contact_import_errors e
          where e.import_id = p_import_id and e.position > coalesce(v_after.id::integer, 0)
          order by e.position limit p_limit + 1)
-    select coalesce(jsonb_agg(jsonb_build_object('line', (g.e).line, 'field', (g.e).field, 'code', (g.e).code, 'detail', (g.e).detail) order by g.n)
-                      filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('contact_import_errors', 'epoch', (g.e).position::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('contact_import_errors', array_agg(jsonb_build_object('line', (g.e).line, 'field', (g.e).field, 'code', (g.e).code, 'detail', (g.e).detail) order by g.n), array_agg(timestamptz 'epoch' order by g.n),
+                            array_agg((g.e).position::text order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

@@ -84,6 +84,7 @@ select throws_ok(format('select api.audit_list(%L)', :'work'), 'PT404', 'organiz
 select is((select count(distinct organization_id)::integer from public.audit_log), 1, 'and none of it is seen');
 select is(public.csv_field('a"b,c'), '"a""b,c"', 'a field of CSV');
 select is(public.csv_field('=1+1') || public.csv_field('-1') || public.csv_field('@x'), '"''=1+1""''-1""''@x"', 'is never a formula');
+select is(left(public.csv_field(x || '1'), 2), '"''', format('nor behind %L', x)) from unnest(array[chr(65309), chr(65291), chr(65312), chr(65293), chr(10), chr(9)]) x;
 select is(public.csv_field(null), '""', 'nothing is nothing');
 
 -- ---- append-only -----------------------------------------------------------------------
