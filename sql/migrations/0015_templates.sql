@@ -17,7 +17,8 @@ comment on column public.call_templates.visibility is
     'private: its creator''s (the organization''s where none is written down), organization: every member''s, public: everybody''s who is signed in.';
 comment on column public.call_templates.is_public is 'The same as visibility = public, under its other name; a trigger keeps both alike.';
 comment on column public.call_templates.first_message is 'Said first, in place of what the assistant would say; {{name}} stands for a variable; null: the assistant''s own.';
-comment on column public.call_templates.system_prompt is 'What the assistant is told to do, in place of its own; {{name}} stands for a variable; null: its own.';
+comment on column public.call_templates.system_prompt is 'What the assistant is told to do, in place of its own; {{name}} stands for a variable; null: its own.  At Vapi the assistant''s whole model is
+     replaced for the call, its tools too.';
 comment on column public.call_templates.model_provider is 'Who thinks, where system_prompt is given (at Vapi a prompt is part of a model); null: openai.';
 comment on column public.call_templates.model_name is 'And with what; null: gpt-4o-mini.';
 comment on column public.call_templates.deleted_at is 'Nobody sees or orders it any more since then; the row stays, since calls that were accepted before are still made with it.';
@@ -51,6 +52,7 @@ create function public.call_template_fill() returns trigger language plpgsql as 
 create function public.call_template_shares_end() returns trigger language plpgsql as 'begin return null; end';
 create function public.call_template_keep() returns trigger language plpgsql as 'begin return old; end';
 create function public.assistant_template_check() returns trigger language plpgsql as 'begin return new; end';
+create function public.call_templates_stay() returns trigger language plpgsql as 'begin return null; end';
 create function public.call_templates_shared() returns uuid[] language sql stable as 'select ''{}''::uuid[]';
 
 create trigger call_templates_fill before insert or update on public.call_templates
@@ -59,6 +61,8 @@ create trigger call_templates_unshare after update of visibility on public.call_
     for each row when (new.visibility = 'private' and old.visibility <> 'private') execute function public.call_template_shares_end();
 create trigger call_templates_keep before delete on public.call_templates
     for each row execute function public.call_template_keep();
+create trigger organization_members_templates after delete on public.organization_members
+    for each row execute function public.call_templates_stay();
 
 -- Whoever has left an organization sees nothing of it any more: what he made for it is seen by him while he acts for it.
 do $$
