@@ -345,6 +345,11 @@ select is_empty(format('select from public.call_templates where id = %L', :'kept
 -- ---- what assistants are made from --------------------------------------------------------------------
 
 select cmp_ok((select count(*)::integer from public.templates where is_active), '>=', 12, 'there is a stock of templates');
+select ok(t.system_prompt ~ 'automated assistant', t.slug || ' says what it is when asked') from public.templates t;
+select ok(t.system_prompt ~* 'not want (such calls|to be called)|do not call me again', t.slug || ' takes no for an answer') from public.templates t where t.tags ? 'outbound';
+select ok(t.system_prompt !~ '\m(he|she|him|her|his)\M', t.slug || ' takes nobody for a man or a woman') from public.templates t;
+select ok(t.first_message !~ '\{\{(?!business_name|agent_name|customer_name)', t.slug || ' says nothing before it knows who listens')
+  from public.templates t where t.system_prompt ~* 'tell nobody else|to anybody else say|somebody else answers, do not say|say nothing about';
 select is(tests.refusal(format('update public.templates set name = name where slug = %L', t.slug)), null, t.slug || ' declares what its texts use') from public.templates t;
 select ok(v ->> 'description' is not null and v ? 'example', format('%s: %s has a description and an example', t.slug, v ->> 'name'))
   from public.templates t, jsonb_array_elements(t.variables) v;
