@@ -342,6 +342,22 @@ select lives_ok(format('delete from public.call_templates where id = %L', :'unus
 select lives_ok(format('delete from public.organizations where id = %L', :'short'), 'and all of them with their organization');
 select is_empty(format('select from public.call_templates where id = %L', :'kept'), 'which takes them along');
 
+-- A copy has what its maker may use; there is an end to them.
+select tests.organization('Many') as many \gset
+insert into public.assistants (organization_id, name, vapi_assistant_id) values (:'many', 'theirs', 'assistant-many');
+insert into public.call_templates (name, organization_id, visibility) values ('Shown', :'many', 'public') returning id as shown \gset
+insert into public.call_template_targets (template_id, provider_type, assistant, caller_number) values (:'shown', 'vapi', 'assistant-many', 'number-1'),
+    (:'shown', 'synthflow', 'model-1', '+15550109999');
+select tests.be(:'bob');
+select is(api.call_template_copy(:'shown') -> 'targets', '[{"provider_type":"synthflow","assistant":"model-1","caller_number":null}]',
+          'a copy leaves out the number and the assistant that are another organization''s');
+select tests.be_nobody();
+insert into public.call_templates (name, organization_id) select 't', :'other' from generate_series(1, 5000 - (select count(*)::integer from public.call_templates t
+    where t.organization_id = :'other' and t.deleted_at is null));
+select tests.be(:'bob');
+select is(tests.refusal('select api.call_template_create(''one more'')'), 'PT409 call_templates_full ', 'an organization has 5000 at most');
+select tests.be_nobody();
+
 -- ---- what assistants are made from --------------------------------------------------------------------
 
 select cmp_ok((select count(*)::integer from public.templates where is_active), '>=', 12, 'there is a stock of templates');
