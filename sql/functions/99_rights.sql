@@ -74,7 +74,8 @@ grant execute on function public.call_template_own(public.call_templates, uuid, 
     public.assistant_template_render(text, jsonb) to hookswitch_api;
 -- Contacts.  Rows are the active organization's by policy; what acts with the pump's rights takes no other.
 grant execute on function public.actor_id(), public.contacts_open(), public.do_not_call_view(public.do_not_call),
-    public.do_not_call_add(uuid, text, text), public.do_not_call_remove(uuid, text), public.contact_tags_wrong(jsonb), public.contact_tags(jsonb),
+    public.do_not_call_add(uuid, text, text), public.do_not_call_add_all(uuid, text[], text), public.contacts_lock(),
+    public.contact_import_wait(uuid), public.do_not_call_remove(uuid, text), public.contact_tags_wrong(jsonb), public.contact_tags(jsonb),
     public.contact_custom_wrong(jsonb), public.contact_check(jsonb, jsonb), public.contact_view(public.contacts),
     public.contacts_rows(jsonb, text, integer), public.contact_csv_field(text), public.contact_csv(public.contacts), public.contact_of(uuid),
     public.contact_refuse_double(text, uuid), public.contact_import_row(public.contact_imports, jsonb),

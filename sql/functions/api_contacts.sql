@@ -33,7 +33,7 @@ create or replace function api.contact_create(
     returns jsonb
     language plpgsql set search_path = '' as $$
 declare
-    v_organization uuid := public.contacts_open();
+    v_organization uuid := case when p_do_not_call then public.contacts_lock() else public.contacts_open() end;
     v_fields jsonb := jsonb_strip_nulls(coalesce(p_custom_fields, '{}'));
     c public.contacts;
 begin
@@ -82,7 +82,7 @@ $$;
 create or replace function api.contact_update(p_contact_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = '' as $$
 declare
-    v_organization uuid := public.contacts_open();
+    v_organization uuid := case when p_changes ? 'do_not_call' then public.contacts_lock() else public.contacts_open() end;
     v_fields jsonb;
     c public.contacts;
 begin
