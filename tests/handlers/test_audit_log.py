@@ -41,6 +41,24 @@ def test_each_change_is_written_with_who_and_whence(stack, alice, bob):
     assert key["key"] not in json.dumps(log) and "15550100001" not in json.dumps(log)
 
 
+def test_the_do_not_call_list_is_answered_for(stack, alice):
+    path, listed = f"/api/v1/organizations/{alice.organization}", "/api/v1/contacts/do-not-call"
+    asked = alice.ask("POST", listed, {"phone_number": "+15550100001", "reason": "asked by mail"})
+    imported = alice.post("/api/v1/contacts/imports", {}, expect=201)["id"]
+    rows = "phone_number,do_not_call\n" + "".join(f"+1555{n:07d},true\n" for n in range(1500))
+    assert alice.ask("PUT", f"/api/v1/contacts/imports/{imported}/file", rows.encode(), headers={"Content-Type": "text/csv"}).status_code == 200
+    assert alice.ask("DELETE", f"{listed}/+15550000007").status_code == 204
+    log = entries(alice, path, "&target_type=do_not_call")
+    reason = f"import {imported}"
+    assert [(e["action"], e["details"]["count"], e["details"].get("reason")) for e in reversed(log)] == [
+        ("do_not_call.added", 1, None), ("do_not_call.added", 1000, reason), ("do_not_call.added", 500, reason), ("do_not_call.removed", 1, None)]
+    assert all(e["actor_id"] == alice.id and e["target_id"] == alice.organization for e in log)
+    assert log[-1]["details"]["numbers"] == [{"phone_number": "+15550100001", "reason": "asked by mail"}]
+    assert log[-1]["request_id"] == asked.headers["X-Request-Id"]
+    gone, = log[0]["details"]["numbers"]
+    assert (gone["phone_number"], gone["reason"], gone["created_by"]) == ("+15550000007", reason, alice.id) and gone["created_at"].endswith("Z")
+
+
 def test_a_refused_request_leaves_no_entry(stack, alice):
     path = create(alice)
     before = entries(alice, path)
