@@ -56,7 +56,7 @@ begin
                           where a.provider_id = p.id and a.state in ('leased', 'sent', 'accepted', 'unknown')) l
      cross join lateral (select count(*)::integer as started from public.call_assignments a
                           where p.starts_per_second is not null and a.provider_id = p.id
-                            and a.created_at > statement_timestamp() - make_interval(secs => greatest(1, 1 / p.starts_per_second)::double precision)) s
+                            and a.created_at > statement_timestamp() - make_interval(secs => least(86400, greatest(1, 1 / p.starts_per_second))::double precision)) s
      where p.is_active and not p.is_draining
      order by p.priority, l.live::numeric / greatest(p.max_concurrent_calls, 1), p.id;
 end

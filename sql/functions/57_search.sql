@@ -164,12 +164,17 @@ $$;
 create or replace function public.search_question(p_question text, p_language text) returns tsquery
     language plpgsql stable set search_path = '' set client_min_messages = warning as $$
 declare
-    v_plain text := websearch_to_tsquery('pg_catalog.simple', normalize(p_question, nfc))::text;
+    v_plain text := '';
     v_stem regdictionary := case when p_language <> 'simple' then 'pg_catalog.' || quote_ident(p_language || '_stem') end;
     v_asked text := '';
     v_word text;
     v_part text[];
 begin
+    begin
+        v_plain := websearch_to_tsquery('pg_catalog.simple', normalize(p_question, nfc))::text;
+    exception when internal_error then
+        null; -- more signs in a row than PostgreSQL counts
+    end;
     if v_plain = '' then
         return null;
     end if;

@@ -55,13 +55,15 @@ $$;
 -- ---- changes -----------------------------------------------------------------
 
 -- What the columns may hold goes beyond what a field's table can say.  The key goes wherever base_url says: in clear only within this host.
-create or replace function public.admin_provider_check(p_type text, p_url text) returns void
+create or replace function public.admin_provider_check(p_type text, p_url text, p_starts double precision default null) returns void
     language plpgsql stable set search_path = '' as $$
 begin
     if p_type not in ('vapi', 'synthflow') then
         perform public.refuse_field('provider_type_unknown', 'provider_type', 'There are vapi and synthflow.');
     elsif p_url !~ '^(https://[A-Za-z0-9._:\[\]-]+|http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?)(/[^[:space:]?#\\]*)?$' then
         perform public.refuse_field('url_invalid', 'base_url', 'It begins with https:// and names a host; http:// is for this host alone.');
+    elsif p_starts < 1.0 / 86400 then
+        perform public.refuse_field('starts_invalid', 'starts_per_second', 'At least one a day: 0.00001158.');
     end if;
 end
 $$;
@@ -78,7 +80,7 @@ begin
     if not found then
         raise exception 'provider_not_found' using errcode = 'PT404';
     end if;
-    perform public.admin_provider_check(p.provider_type, p_changes ->> 'base_url');
+    perform public.admin_provider_check(p.provider_type, p_changes ->> 'base_url', (p_changes ->> 'starts_per_second')::double precision);
     v_row := jsonb_populate_record(p, p_changes);
     update public.call_service_providers x
        set name = v_row.name, base_url = v_row.base_url, is_active = v_row.is_active, priority = v_row.priority,

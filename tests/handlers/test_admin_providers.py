@@ -67,6 +67,8 @@ def test_a_provider_is_changed_listed_and_taken_away(stack, olga, vapi):
     olga.expect("PATCH", path, {"priority": 9}, headers={"If-Match": tag})
     problem(olga.ask("PATCH", path, {"priority": 8}, headers={"If-Match": tag}), 412, "precondition_failed")
     problem(olga.ask("PATCH", path, {"base_url": "nonsense"}), 422, "url_invalid")
+    problem(olga.ask("PATCH", path, {"base_url": "http://api.example.com"}), 422, "url_invalid")
+    problem(olga.ask("PATCH", path, {"starts_per_second": 0}), 422, "starts_invalid")
     problem(olga.ask("PATCH", path, {"api_key": "x" * 20}), 400, "bad_fields")
     for bad in ({"max_concurrent_calls": -1}, {"retry_scale": -0.1}, {"priority": None}, {"timeout_ms": 1}):
         assert olga.ask("PATCH", path, bad).status_code in (200, 400), bad

@@ -160,6 +160,9 @@ select throws_ok(format('select api.admin_provider_create(''x'', ''vapi'', p_bas
                     'HTTPS://example.com', 'https://example.com\@example.org', 'file:///etc/passwd']) u;
 select is((api.admin_provider_update(:'new', jsonb_build_object('base_url', u)) ->> 'base_url'), u, format('but to %s', u))
   from unnest(array['https://api.example.com', 'https://api.example.com:8443/v2/', 'https://[2001:db8::1]/x', 'http://localhost:9/x', 'http://[::1]:80']) u;
+select throws_ok(format('select api.admin_provider_update(%L, %L)', :'new', jsonb_build_object('starts_per_second', s)), 'PT422', 'starts_invalid', format('%s in a second are not so many', s))
+  from unnest(array[0, 1e-300, 0.00001]) s;
+select is(api.admin_provider_update(:'new', '{"starts_per_second":0.0000116}') ->> 'starts_per_second', '0.0000116', 'one a day is a number');
 select is((api.admin_provider_update(:'new', '{"name":"Newer","starts_per_second":null,"base_url":null,"max_concurrent_calls":77}'))
           @> '{"name":"Newer","starts_per_second":null,"base_url":null,"max_concurrent_calls":77,"priority":3}', true, 'what is named is changed, null clears');
 select is(tests.logged(), format('provider.updated operator %s - {"name": "Newer", "changed": ["base_url", "max_concurrent_calls", "name", "starts_per_second"]}', :'olga'), 'with the names of what changed');

@@ -246,6 +246,10 @@ update public.call_assignments set created_at = clock_timestamp() + interval '10
 select is(cardinality(tests.claim(10)), 0, 'less than one a second: one in five seconds');
 update public.call_assignments set created_at = clock_timestamp() - interval '6 seconds' where provider_id = :'second';
 select is(cardinality(tests.claim(10)), 1, 'and then one');
+update public.call_service_providers set starts_per_second = 1e-12 where id = :'second';
+update public.call_assignments set created_at = clock_timestamp() - interval '2 days' where provider_id = :'second';
+insert into public.call_queue (organization_id, template_id, recipient_number) select :'org', :'template', '+15550100001' from generate_series(1, 3);
+select is(cardinality(tests.claim(10)), 1, 'as few as nobody means are one a day, and stop no claim');
 insert into public.call_service_providers (name, provider_type) values ('New flow', 'synthflow');
 select is((select starts_per_second from public.call_service_providers where name = 'New flow'), 1::numeric, 'SynthFlow allows one start a second unless agreed otherwise');
 
