@@ -76,8 +76,8 @@ static const struct field target_fields[] = {
 	    FIELD(tags, BODY, T_ARRAY, ITEMS(T_STR, .min = 1, .max = 50), .max = TAGS_MAX,         \
 		.nullable = true, .doc = "Its tags."),                                             \
 	    FIELD(visibility, BODY, T_ENUM, VISIBILITY,                                            \
-		.doc = "Who sees it and orders with it: who made it, his organization, "           \
-		       "everybody; a new one: the organization."),                                 \
+		.doc = "Who sees it and orders with it: who made it (until he leaves), his "       \
+		       "organization, everybody; a new one: the organization."),                   \
 	    FIELD(params, BODY, T_OBJECT, MEMBERS(params_fields), .nullable = true,                \
 		.doc = "Its variables and settings, all of them."),                                \
 	    FIELD(params_order, BODY, T_ARRAY, ITEMS(T_STR, .min = 1, .max = 64),                  \
@@ -86,7 +86,9 @@ static const struct field target_fields[] = {
 	    FIELD(first_message, BODY, T_STR, .max = SAY_MAX, .nullable = true,                    \
 		.doc = "Said first, in place of the assistant's own."),                            \
 	    FIELD(system_prompt, BODY, T_STR, .max = PROMPT_MAX, .nullable = true,                 \
-		.doc = "What the assistant is told, in place of its own."),                        \
+		.doc = "What the assistant is told, in place of its own.  At Vapi it is part "     \
+		       "of a model: the assistant's whole model goes for that call, with its "     \
+		       "tools and temperature; without it all of it stays."),                      \
 	    FIELD(model_provider, BODY, T_STR, .min = 1, .max = 50, .nullable = true,              \
 		.doc = "Vapi: whose model follows the prompt; without it: openai."),               \
 	    FIELD(model_name, BODY, T_STR, .min = 1, .max = 100, .nullable = true,                 \
@@ -289,7 +291,7 @@ static const struct route routes[] = {
 	    .returns = RETURNS_LIST(call_template_out) },
 	{ POST, CALL, TEMPLATES_WRITE, FIELDS(create_fields), run_query, 201,
 	    "call_template_create", "Write a call template.", .returns = RETURNS(call_template_out),
-	    .errors = ERRORS(MISWRITTEN, ERR_ORGANIZATION_INACTIVE) },
+	    .errors = ERRORS(MISWRITTEN, ERR_ORGANIZATION_INACTIVE, ERR_CALL_TEMPLATES_FULL) },
 	{ GET, CALL "/categories", TEMPLATES_READ, NO_FIELDS, run_query, 200,
 	    "call_template_categories", "The categories of call templates that are in use.",
 	    .returns = RETURNS_LIST(call_template_category_out) },
@@ -309,7 +311,8 @@ static const struct route routes[] = {
 	{ POST, ONE "/copy", TEMPLATES_WRITE, FIELDS(copy_fields), run_query, 201,
 	    "call_template_copy", "Make one of your own out of it.",
 	    .returns = RETURNS(call_template_out),
-	    .errors = ERRORS(ERR_CALL_TEMPLATE_NOT_FOUND, ERR_ORGANIZATION_INACTIVE, MISWRITTEN) },
+	    .errors = ERRORS(ERR_CALL_TEMPLATE_NOT_FOUND, ERR_ORGANIZATION_INACTIVE,
+		ERR_CALL_TEMPLATES_FULL, MISWRITTEN) },
 	{ PUT, ONE "/favorite", TEMPLATES_READ, FIELDS(one_fields), run_query, 204,
 	    "call_template_favorite_add", "Make it a favourite of yours.",
 	    .errors = ERRORS(ERR_CALL_TEMPLATE_NOT_FOUND, ERR_PERSON_NEEDED) },

@@ -3,6 +3,9 @@
 Calls wait, are moved, canceled, or completed by a hand that stands for the provider; every answer is told beforehand.
 """
 
+import csv
+import io
+import json
 import uuid
 
 from model_tenants import alike
@@ -19,11 +22,11 @@ class Calls:
     # What may be asked, and how often compared with the others.
     operations = {"create": 8, "create_many": 1, "create_wrong": 2, "get": 10, "list": 8, "pages": 1, "stats": 2, "queue": 2, "cancel": 4,
                   "reschedule": 3, "retry": 3, "transcript": 3, "actions": 2, "recording": 1, "complete": 2, "foreign": 10,
-                  "foreign_list": 2, "disguised": 3}
+                  "foreign_list": 2, "disguised": 3, "search": 3, "analytics": 2, "export": 2, "judge": 3, "judgements": 2, "withdraw": 1}
 
     def __init__(self, side):
         self.side, self.random, self.stack = side, side.random, side.stack
-        self.calls, self.transcripts, self.cursor = {}, {}, None
+        self.calls, self.transcripts, self.judged, self.cursor = {}, {}, {}, None
         side.total = lambda: len(self.calls)
         self.template = self.stack.template(organization_id=side.organization, name=side.word)
         self.caller = self.stack.insert("phone_numbers", organization_id=side.organization, phone_number=side.number())
@@ -89,8 +92,12 @@ class Calls:
         body = {**self.wish(), field: self.random.choice([theirs, str(uuid.uuid4())])}
         if self.random.random() < 0.5:
             return self.side.refused(self.side.ask("POST", PATH, body), 422, code)
-        answer = self.side.ask("POST", PATH + "/batch", {"calls": [self.wish(), body]})
-        return self.side.refused(answer, 422, code)
+        bodies = [self.wish(), body]
+        if self.random.random() < 0.5:
+            return self.side.refused(self.side.ask("POST", PATH + "/batch", {"calls": bodies}), 422, code)
+        found = self.side.ask("POST", PATH + "/batch", {"calls": bodies, "on_error": "continue"}).json()
+        assert (found["taken"], found["refused"], found["results"][1]["errors"][0]["code"]) == (1, 1, code), found
+        return self.kept(bodies[0], found["data"][0])
 
     # ---- reading -------------------------------------------------------------------
 
@@ -172,6 +179,7 @@ class Calls:
             values = (ident, *row, text)
             db.execute("insert into call_transcripts (call_id, call_created_at, organization_id, transcript_text) values (%s, %s, %s, %s)", values)
             db.execute("insert into call_actions (call_id, call_created_at, organization_id, action_type) values (%s, %s, %s, %s)", values)
+        self.stack.value("select public.transcripts_read(100)")
         self.transcripts[ident] = text
         answer = self.side.ask("GET", f"{PATH}/{ident}").json()
         alike(answer, {**self.calls[ident], "status": "completed", "ended_reason": "completed", "ended_at": answer["ended_at"],
@@ -198,6 +206,77 @@ class Calls:
         ident = self.any_call()
         if ident:
             self.side.refused(self.side.ask("GET", f"{PATH}/{ident}/recording"), 404, "recording_not_found")
+
+    # ---- all of them at once -----------------------------------------------------------
+
+    def found(self, q, **wanted):
+        """The calls that a search finds, page by page."""
+        hits, page = [], {"next_cursor": None}
+        while page["next_cursor"] is not None or not hits:
+            answer = self.side.ask("GET", PATH + "/search", q=q, limit=self.random.choice([3, 100]), after=page["next_cursor"], **wanted)
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            hits += page["data"]
+            if not page["next_cursor"]:
+                break
+        return [hit["call"]["id"] for hit in hits]
+
+    def search(self):
+        hits = self.found("said")
+        assert len(hits) == len(set(hits)) and set(hits) == set(self.transcripts), f"said by {hits}"
+        assert not self.found(f'"{self.other.side.word}"') and not self.found("said", template_id=self.other.template)
+        assert not self.found(f"-{self.side.word} -nothing", status="failed")
+
+    def analytics(self):
+        group = self.random.choice(["day", "hour", "outcome", "status", "template", "direction"])
+        answer, ratings = self.side.ask("GET", PATH + "/analytics", group_by=group).json(), [r for c in self.judged.values() for r in c.values()]
+        alike(answer["total"], {"total": len(self.calls), "in_progress": 0, **self.counts(), "feedback_count": len(ratings),
+                                "feedback_average": round(sum(ratings) / len(ratings) + 1e-9, 2) if ratings else None}, "the numbers")
+        assert sum(g["total"] for g in answer["groups"]) == len(self.calls), answer
+        if group == "template":
+            assert {g["key"] for g in answer["groups"]} <= {self.template}
+
+    def export(self):
+        wanted, kind = self.filters(), self.random.choice(["csv", "ndjson"])
+        answer = self.side.ask("GET", PATH + "/export", format=kind, transcripts="true", **wanted)
+        assert answer.status_code == 200, answer.text
+        text = answer.content.decode()
+        lines = list(csv.DictReader(io.StringIO(text, newline=""))) if kind == "csv" else [json.loads(line) for line in text.split("\n") if line]
+        assert [line["id"] for line in lines] == self.listed(**wanted), f"an export with {wanted}"
+        for line in lines:
+            said = line["transcript"] and (line["transcript"] if kind == "csv" else line["transcript"]["transcript"])
+            assert (said or None) == self.transcripts.get(line["id"]), line
+
+    # ---- what people think of them -----------------------------------------------------
+
+    def judge(self):
+        """Somebody gives his feedback, or gives it anew."""
+        ident, who, rating = self.any_call(), self.random.choice(self.side.writers), self.random.randrange(1, 6)
+        if not ident:
+            return
+        answer = self.side.ask("POST", f"{PATH}/{ident}/feedback", {"rating": rating, "comments": self.side.word}, by=[who])
+        if self.calls[ident]["status"] not in OVER:
+            return self.side.refused(answer, 409, "call_not_ended")
+        alike(answer.json(), {"call_id": ident, "rating": rating, "comments": self.side.word}, "feedback")
+        self.side.is_own(answer.json()["id"])
+        self.judged.setdefault(ident, {})[id(who)] = rating
+        return None
+
+    def judgements(self):
+        ident = self.any_call(lambda call: call["id"] in self.judged) or self.any_call()
+        if ident:
+            found = self.side.ask("GET", f"{PATH}/{ident}/feedback").json()["data"]
+            assert sorted(f["rating"] for f in found) == sorted(self.judged.get(ident, {}).values()), found
+
+    def withdraw(self):
+        ident, who = self.any_call(lambda call: call["id"] in self.judged) or self.any_call(), self.random.choice(self.side.writers)
+        if not ident:
+            return
+        answer = self.side.ask("DELETE", f"{PATH}/{ident}/feedback", by=[who])
+        if self.judged.get(ident, {}).pop(id(who), None) is None:
+            return self.side.refused(answer, 404, "feedback_not_found")
+        assert answer.status_code == 204, answer.text
+        return None
 
     # ---- changing --------------------------------------------------------------------
 
@@ -250,7 +329,8 @@ class Calls:
         ident = self.other.any_call() or str(uuid.uuid4())
         method, more, body = self.random.choice([
             ("GET", "", None), ("GET", "/transcript", None), ("GET", "/actions", None), ("GET", "/recording", None), ("POST", "/cancel", {}),
-            ("POST", "/retry", {}), ("POST", "/reschedule", {"scheduled_time": "2097-01-01T00:00:00Z"})])
+            ("POST", "/retry", {}), ("POST", "/reschedule", {"scheduled_time": "2097-01-01T00:00:00Z"}), ("GET", "/feedback", None),
+            ("POST", "/feedback", {"rating": 1}), ("PATCH", "/feedback", {"rating": 1}), ("DELETE", "/feedback", None)])
         self.side.refused(self.side.ask(method, f"{PATH}/{ident}{more}", body), 404, "call_not_found")
 
     def foreign_list(self):
@@ -264,7 +344,9 @@ class Calls:
     def disguised(self):
         """Naming the other organization opens nothing, whatever is asked."""
         who = self.random.choice(self.side.strangers).with_headers(X_Organization_Id=self.side.other.organization)
-        method, path, body = self.random.choice([("GET", PATH, None), ("POST", PATH, self.wish()), ("GET", PATH + "/stats", None)])
+        method, path, body = self.random.choice([("GET", PATH, None), ("POST", PATH, self.wish()), ("GET", PATH + "/stats", None),
+                                                  ("GET", PATH + "/analytics", None), ("GET", PATH + "/search?q=said", None),
+                                                  ("GET", PATH + "/export", None)])
         answer = who.ask(method, path, body)
         self.side.unseen(answer)
         assert (answer.status_code, answer.json()["code"]) in ((404, "organization_not_found"), (403, "organization_mismatch")), answer.text

@@ -148,7 +148,7 @@ class Stack(Rows, Mails):
             "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50,
             "RESEND_BASE_URL": self.sandbox.resend_url, "RESEND_API_KEY": self.keys["resend"],
             "MAIL_FROM": "Hookswitch <no-reply@example.com>",
-            "HOOKSWITCH_PASSWORD_COST": 4, "HOOKSWITCH_REFRESH_GRACE_SECONDS": 60, **GENEROUS,
+            "HOOKSWITCH_PASSWORD_COST": 4, "HOOKSWITCH_REFRESH_GRACE_SECONDS": 60, "HOOKSWITCH_IMPORT_WAIT_SECONDS": 600, **GENEROUS,
             **self.more_settings}
         self.conf.write_text("".join(f"{name}={value}\n" for name, value in values.items() if value is not None))
 

@@ -8,6 +8,7 @@ import json
 import socket
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPResponse
 from types import SimpleNamespace
@@ -79,9 +80,9 @@ class Client:
         return other
 
     def ask(self, method, path, body=None, **more):
-        """Any request; body: JSON, or bytes as they are.  Answers the response, which is as it is described."""
+        """Any request; body: JSON, or bytes as they are, or a generator of them.  Answers the response, which is as it is described."""
         headers = dict(more.pop("headers", None) or {})
-        if body is not None and not isinstance(body, bytes):
+        if body is not None and not isinstance(body, bytes | Iterator):
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")

@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { SELF_MEMORY = 16 * 1024, LISTENER = STDIN_FILENO, DRAIN_MAX = 64 * 1024 * 1024 };
@@ -24,6 +26,7 @@ struct fcgi {
 	bool begun;   /* a request is in hand */
 	bool over;    /* plain CGI: the one request was taken */
 	int64_t left; /* of the body; -1: no length was told */
+	int patience; /* plain CGI: seconds; 0: without end */
 	FCGX_Request request;
 };
 
@@ -111,13 +114,17 @@ fcgi_free(struct fcgi *f)
 
 /* ---- the request -------------------------------------------------------- */
 
+/* A CGI server need not close standard input: without a length there is no body, unless one came in
+ * chunks, which the server has put together and ends by closing. */
 static int64_t
 body_length(const struct fcgi *f)
 {
 	const char *s = fcgi_param(f, "CONTENT_LENGTH");
 	size_t n = s ? strspn(s, "0123456789") : 0;
 
-	return n > 0 && n <= 15 && s[n] == '\0' ? strtoll(s, NULL, 10) : -1;
+	if (n > 0 && n <= 15 && s[n] == '\0')
+		return strtoll(s, NULL, 10);
+	return f->cgi && !fcgi_param(f, "HTTP_TRANSFER_ENCODING") ? 0 : -1;
 }
 
 int
@@ -128,7 +135,17 @@ fcgi_accept(struct fcgi *f)
 	f->over = f->cgi;
 	f->begun = true;
 	f->left = body_length(f);
+	f->patience = 0;
 	return 0;
+}
+
+int
+fcgi_patience(struct fcgi *f, int seconds)
+{
+	const struct timeval t = { .tv_sec = seconds };
+
+	f->patience = seconds;
+	return f->cgi ? 0 : setsockopt(f->request.ipcFd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
 }
 
 const char *const *
@@ -155,10 +172,13 @@ static int
 read_record(FCGX_Stream *in, char *buf, int n)
 {
 	ptrdiff_t there;
-	int first = FCGX_GetChar(in);
+	int first = FCGX_GetChar(in), e;
 
-	if (first < 0)
-		return FCGX_GetError(in) != 0 ? -1 : 0;
+	if (first < 0) {
+		e = FCGX_GetError(in);
+		errno = e == EAGAIN || e == EWOULDBLOCK ? ETIMEDOUT : EPIPE;
+		return e != 0 ? -1 : 0;
+	}
 	buf[0] = (char)first;
 	there = in->stop - in->rdNext;
 	return 1 + FCGX_GetStr(buf + 1, there < n - 1 ? (int)there : n - 1, in);
@@ -167,10 +187,15 @@ read_record(FCGX_Stream *in, char *buf, int n)
 static int
 read_some(struct fcgi *f, char *buf, int n)
 {
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	ssize_t got;
 
 	if (!f->cgi)
 		return read_record(f->request.in, buf, n);
+	if (f->patience > 0 && poll(&in, 1, f->patience * 1000) == 0) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
 	do
 		got = read(STDIN_FILENO, buf, (size_t)n);
 	while (got < 0 && errno == EINTR);
@@ -182,8 +207,7 @@ fcgi_read(struct fcgi *f, char *buf, int n)
 {
 	int got;
 
-	/* A CGI server need not close standard input: without a length there is no body. */
-	if (f->left == 0 || (f->cgi && f->left < 0) || n <= 0)
+	if (f->left == 0 || n <= 0)
 		return 0;
 	if (f->left > 0 && n > f->left)
 		n = (int)f->left;
@@ -192,6 +216,8 @@ fcgi_read(struct fcgi *f, char *buf, int n)
 		return got;
 
 	f->left -= got;
+	if (got == 0)
+		errno = EPIPE;
 	return got > 0 ? got : -1;
 }
 

@@ -24,8 +24,12 @@ int fcgi_accept(struct fcgi *f);
 const char *fcgi_param(const struct fcgi *f, const char *name);
 /* fcgi_each_param: all of them, "NAME=value", NULL-ended. */
 const char *const *fcgi_params(const struct fcgi *f);
-/* fcgi_read: up to n bytes of the body; 0 at its end; -1 when the peer broke off. */
+/* fcgi_read: up to n bytes of the body; 0 at its end; -1 when the peer broke off, or (errno
+ * ETIMEDOUT) when its patience was over. */
 int fcgi_read(struct fcgi *f, char *buf, int n);
+/* fcgi_patience: from now on this request's body is given up when nothing of it comes for so many
+ * seconds. */
+int fcgi_patience(struct fcgi *f, int seconds);
 /* fcgi_write: queues n bytes of the answer (CGI form: "Status: 200\r\n", headers, empty line,
  * body); -1 when the peer is gone. */
 int fcgi_write(struct fcgi *f, const char *data, size_t n);

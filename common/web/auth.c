@@ -282,6 +282,25 @@ auth_check(struct ctx *c)
 
 /* ---- in the database -------------------------------------------------------- */
 
+/* The ids of a list of ids and addresses; "" when memory is out. */
+static const char *
+without_addresses(struct ctx *c, const char *list)
+{
+	static const char between[] = " \t\r\n\f\v,";
+	char *ret = mem_dup(c->mem, list, strlen(list)), *word = ret;
+	size_t n;
+
+	while (word && *word) {
+		n = strcspn(word, between);
+		if (memchr(word, '@', n))
+			memset(word, ' ', n);
+		word += n;
+		word += strspn(word, between);
+	}
+	return ret ? ret : "";
+}
+
+/* Where anybody can sign up under any address, and counts as its owner, an address names nobody. */
 const char *
 auth_operators(struct ctx *c)
 {
@@ -289,7 +308,9 @@ auth_operators(struct ctx *c)
 
 	if (request_of(c)->route->access.kind != ACCESS_OPERATOR)
 		return NULL;
-	return list ? list : "";
+	if (!list)
+		return "";
+	return setting_bool(SET_HOOKSWITCH_SIGNUP_CONFIRM) ? list : without_addresses(c, list);
 }
 
 int

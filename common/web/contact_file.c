@@ -3,6 +3,7 @@
  */
 #include "web/contact_file.h"
 
+#include "base/clock.h"
 #include "base/settings.h"
 #include "lib/db.h"
 #include "web/contact_row.h"
@@ -37,6 +38,7 @@ struct import {
 struct batch {
 	struct contact_rows out;
 	size_t read, failed;
+	int64_t until_us; /* it is full then at the latest: whoever waits sees how far it is */
 	bool last;
 };
 
@@ -53,6 +55,14 @@ static const struct db_stmt release = { "contact_import_release",
 	"select api.contact_import_release($1, $2)" };
 
 static int
+fail_later(struct ctx *c, const struct import *i, enum err e, const char *detail)
+{
+	(void)fail(c, e, "%s", detail);
+	c->failure.retry_after = (int)json_int(i->begun, "retry_after", 1);
+	return -1;
+}
+
+static int
 begin_import(struct ctx *c, struct import *i)
 {
 	const char *state, *digest;
@@ -61,11 +71,10 @@ begin_import(struct ctx *c, struct import *i)
 	if (!i->begun)
 		return -1;
 	state = json_str(i->begun, "state");
-	if (state && strcmp(state, "running") == 0) {
-		(void)fail(c, ERR_IMPORT_RUNNING, "send it again when that one is over");
-		c->failure.retry_after = (int)json_int(i->begun, "retry_after", 1);
-		return -1;
-	}
+	if (state && strcmp(state, "running") == 0)
+		return fail_later(c, i, ERR_IMPORT_RUNNING, "send it again when that one is over");
+	if (state && strcmp(state, "busy") == 0)
+		return fail_later(c, i, ERR_IMPORTS_BUSY, "two at a time: the others first");
 	digest = json_str(i->begun, "digest");
 	i->fence = mem_printf(c->mem, "%lld", (long long)json_int(i->begun, "fence", 0));
 	i->place.bytes = json_int(i->begun, "bytes", 0);
@@ -132,11 +141,20 @@ send_batch(struct ctx *c, struct import *i, const struct batch *b)
 	return 0;
 }
 
+/* Seconds: nothing of the file comes for so long, and it is given up.  Rows go to SQL at least
+ * twice in that time, which renews the lease (api.contact_import_begin). */
+static int
+patience(void)
+{
+	return (int)setting_int(SET_HOOKSWITCH_IMPORT_WAIT_SECONDS);
+}
+
 static bool
 is_full(const struct ctx *c, const struct batch *b)
 {
-	return b->read >= BATCH_ROWS || b->out.rows.len >= BATCH_BYTES ||
-	    b->out.errors.len >= BATCH_BYTES || mem_used(c->mem) >= BATCH_MEMORY;
+	return b->read >= BATCH_ROWS || clock_steady_us() >= b->until_us ||
+	    b->out.rows.len >= BATCH_BYTES || b->out.errors.len >= BATCH_BYTES ||
+	    mem_used(c->mem) >= BATCH_MEMORY;
 }
 
 static enum stream_page
@@ -146,6 +164,7 @@ read_batch(struct ctx *c, void *arg)
 	struct import *i = arg;
 	int rc = 1;
 
+	b.until_us = clock_steady_us() + (int64_t)patience() * 1000000 / 2;
 	while (!is_full(c, &b) && (rc = intake_next(c, &i->intake)) > 0) {
 		b.read++;
 		b.failed += !contact_row(c, &i->columns, &i->intake.csv.record, &b.out);
@@ -186,7 +205,7 @@ read_file(struct ctx *c, struct import *i)
 {
 	const char *view, *state = json_str(i->begun, "state");
 
-	if (intake_open(c, &i->intake) < 0 || intake_skip(c, &i->intake, &i->place) < 0)
+	if (intake_open(c, &i->intake, patience()) < 0 || intake_skip(c, &i->intake, &i->place) < 0)
 		return -1;
 	if (state && strcmp(state, "done") == 0) {
 		view = json_print(c->mem, json_get(i->begun, "view"));

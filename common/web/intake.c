@@ -3,11 +3,12 @@
  */
 #include "web/intake.h"
 
+#include "base/clock.h"
 #include "web/request.h"
 
 #include <string.h>
 
-enum { PIECE = 32 * 1024 };
+enum { PIECE = 32 * 1024, LEAST = 32 * 1024 };
 
 static void
 free_sum(void *sum)
@@ -16,11 +17,12 @@ free_sum(void *sum)
 }
 
 int
-intake_open(struct ctx *c, struct intake *t)
+intake_open(struct ctx *c, struct intake *t, int patience)
 {
 	char *record = mem_alloc(c->mem, INTAKE_RECORD_MAX);
 
-	*t = (struct intake){ .piece = mem_alloc(c->mem, PIECE) };
+	*t = (struct intake){ .piece = mem_alloc(c->mem, PIECE), .patience = patience };
+	request_patience(c, patience);
 	t->sum = crypto_sum_new();
 	if (!t->sum || mem_on_reset(c->mem, free_sum, t->sum) < 0 || !t->piece || !record)
 		return fail(c, ERR_INTERNAL, "out of memory");
@@ -39,6 +41,25 @@ sum_up(struct ctx *c, struct intake *t, size_t n)
 	return 0;
 }
 
+/* Reads, and looks at how fast it comes.  Only waiting counts, not what is done in between. */
+static int
+read_piece(struct ctx *c, struct intake *t, size_t max)
+{
+	int64_t began = clock_steady_us();
+	int n = request_read(c, t->piece, max);
+
+	if (n <= 0)
+		return n;
+	t->arrived += n;
+	t->waited_us += clock_steady_us() - began;
+	if (t->waited_us < 2 * (int64_t)t->patience * 1000000)
+		return n;
+	if (t->arrived < LEAST)
+		return fail(c, ERR_BODY_SLOW, "too little came for too long");
+	t->waited_us = t->arrived = 0;
+	return n;
+}
+
 /* The next piece, of at most max bytes: 1; 0 at the end, -1 with the failure recorded. */
 static int
 refill(struct ctx *c, struct intake *t, size_t max)
@@ -49,7 +70,7 @@ refill(struct ctx *c, struct intake *t, size_t max)
 		return -1;
 	if (t->ended)
 		return 0;
-	n = request_read(c, t->piece, max < PIECE ? max : PIECE);
+	n = read_piece(c, t, max < PIECE ? max : PIECE);
 	if (n <= 0) {
 		t->ended = true;
 		return n;

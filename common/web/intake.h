@@ -35,10 +35,14 @@ struct intake {
 	int64_t bytes;              /* in the sum */
 	struct crypto_sum *sum;
 	bool ended;
+	int patience;               /* seconds */
+	int64_t waited_us, arrived; /* in the span in which its speed is looked at */
 };
 
-/* intake_open: a reader of c's body, in c's memory.  -1 with the failure recorded. */
-int intake_open(struct ctx *c, struct intake *t);
+/* intake_open: a reader of c's body, in c's memory.  It gives up with ERR_BODY_SLOW when nothing
+ * comes for so many seconds, or less than 32 KiB in twice as many.  -1 with the failure recorded.
+ */
+int intake_open(struct ctx *c, struct intake *t, int patience);
 /* intake_skip: reads what stands before the place; -1 with ERR_IMPORT_FILE_DIFFERS when it is
  * something else.  intake_over: the same failure when anything stands behind it. */
 int intake_skip(struct ctx *c, struct intake *t, const struct intake_place *place);

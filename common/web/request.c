@@ -229,7 +229,18 @@ request_read(struct ctx *c, char *buf, size_t n)
 	if (!r->fcgi)
 		return 0;
 	got = fcgi_read(r->fcgi, buf, n > INT32_MAX ? INT32_MAX : (int)n);
+	if (got < 0 && errno == ETIMEDOUT)
+		return fail(c, ERR_BODY_SLOW, "nothing came for too long");
 	return got < 0 ? cut_off(c) : got;
+}
+
+void
+request_patience(struct ctx *c, int seconds)
+{
+	struct request *r = request_of(c);
+
+	if (r->fcgi)
+		(void)fcgi_patience(r->fcgi, seconds);
 }
 
 void

@@ -128,8 +128,7 @@ create or replace function public.organizations_mine(p_after text, p_limit integ
 declare
     v_user uuid := public.current_user_id();
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('organizations', p_after);
     if v_user is null then
@@ -141,10 +140,10 @@ begin
          where m.user_id = v_user and o.status <> 'disabled'
            and (v_after.id is null or (o.created_at, o.id) < (v_after.at, v_after.id::uuid))
          order by o.created_at desc, o.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.organization_view(p.o, p.role, p.is_default) order by p.i) filter (where p.i <= p_limit), '[]'),
-           max(case when p.i = p_limit then public.cursor_make('organizations', (p.o).created_at, (p.o).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page p;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('organizations', array_agg(public.organization_view(p.o, p.role, p.is_default) order by p.i), array_agg((p.o).created_at order by p.i),
+                            array_agg((p.o).id::text order by p.i), p_limit)
+      into v_page from page p;
+    return v_page;
 end
 $$;
 

@@ -131,7 +131,7 @@ begin
 end
 $$;
 
--- Calls with all that hangs on them, the outgoing events, runs (their input may name people), contacts, at last the audit log; answers how many.
+-- Calls with all that hangs on them, the outgoing events, runs (their input may name people), contacts, the do-not-call list, at last the audit log; answers how many.
 create or replace function public.organization_calls_remove(p_organization uuid, p_limit integer) returns integer
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -159,6 +159,11 @@ begin
     end if;
     if v_n = 0 then
         v_n := public.organization_imports_remove(p_organization, p_limit * 4);
+    end if;
+    if v_n = 0 then
+        delete from public.do_not_call d where d.organization_id = p_organization and d.phone_number in (
+            select x.phone_number from public.do_not_call x where x.organization_id = p_organization limit p_limit * 4);
+        get diagnostics v_n = row_count;
     end if;
     if v_n = 0 then
         delete from public.audit_log a where a.id in (select x.id from public.audit_log x where x.organization_id = p_organization limit p_limit * 4);

@@ -16,8 +16,7 @@ create or replace function public.api_keys_page(p_organization uuid, p_after tex
     language plpgsql stable security definer set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     perform public.organization_here(p_organization);
     select * into v_after from public.cursor_read('api_keys', p_after);
@@ -25,10 +24,10 @@ begin
         select k, row_number() over (order by k.created_at desc, k.id desc) as i from public.api_keys k
          where k.organization_id = p_organization and (v_after.id is null or (k.created_at, k.id) < (v_after.at, v_after.id::uuid))
          order by k.created_at desc, k.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.api_key_view(g.k) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('api_keys', (g.k).created_at, (g.k).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('api_keys', array_agg(public.api_key_view(g.k) order by g.i), array_agg((g.k).created_at order by g.i),
+                            array_agg((g.k).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

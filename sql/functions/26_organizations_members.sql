@@ -22,8 +22,7 @@ create or replace function public.members_page(p_organization uuid, p_after text
     language plpgsql stable security definer set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     perform public.organization_here(p_organization);
     select * into v_after from public.cursor_read('members', p_after);
@@ -31,10 +30,10 @@ begin
         select m, row_number() over (order by m.created_at, m.user_id) as i from public.organization_members m
          where m.organization_id = p_organization and (v_after.id is null or (m.created_at, m.user_id) > (v_after.at, v_after.id::uuid))
          order by m.created_at, m.user_id limit p_limit + 1)
-    select coalesce(jsonb_agg(public.member_view(g.m, p) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('members', (g.m).created_at, (g.m).user_id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g left join public.user_profiles p on p.id = (g.m).user_id;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('members', array_agg(public.member_view(g.m, p) order by g.i), array_agg((g.m).created_at order by g.i),
+                            array_agg((g.m).user_id::text order by g.i), p_limit)
+      into v_page from page g left join public.user_profiles p on p.id = (g.m).user_id;
+    return v_page;
 end
 $$;
 

@@ -141,6 +141,50 @@ begin
 end
 $$;
 
+-- People answer for this list before the law, so the log says which numbers, and why.  Entries are made by the statement: a file of a hundred
+-- thousand numbers is some hundred entries.
+create or replace function public.audit_do_not_call() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if tg_op = 'INSERT' then
+        perform public.audit_numbers('do_not_call.added', array(select row(c.*)::public.do_not_call from changed c));
+    elsif tg_op = 'DELETE' then
+        perform public.audit_numbers('do_not_call.removed', array(select row(c.*)::public.do_not_call from changed c));
+    else
+        perform public.audit_numbers('do_not_call.removed', array(select row(w.*)::public.do_not_call from was w where not exists (
+            select from changed c where (c.organization_id, c.phone_number) = (w.organization_id, w.phone_number))));
+        perform public.audit_numbers('do_not_call.added', array(select row(c.*)::public.do_not_call from changed c where not exists (
+            select from was w where (c.organization_id, c.phone_number) = (w.organization_id, w.phone_number))));
+        perform public.audit_numbers('do_not_call.changed', array(select row(c.*)::public.do_not_call from changed c join was w
+            on (c.organization_id, c.phone_number) = (w.organization_id, w.phone_number) where c.reason is distinct from w.reason));
+    end if;
+    return null;
+end
+$$;
+
+-- A hundred numbers at most in an entry.  Of more that are added at once how many: they stand in the list itself, with the reason, and here when they
+-- leave it.  An organization that is going takes both along.
+create or replace function public.audit_numbers(p_action text, p_rows public.do_not_call[]) returns void
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v record;
+begin
+    for v in
+        select r.organization_id, count(*) as n,
+               case when p_action = 'do_not_call.removed'
+                    then jsonb_agg(jsonb_build_object('phone_number', r.phone_number, 'reason', r.reason, 'created_by', r.created_by,
+                                                      'created_at', public.time_view(r.created_at)))
+                    when count(*) <= 100 then jsonb_agg(jsonb_build_object('phone_number', r.phone_number, 'reason', r.reason)) end as numbers,
+               case when count(*) > 100 and count(distinct r.reason) = 1 then min(r.reason) end as reason
+          from (select x.*, (row_number() over (partition by x.organization_id order by x.phone_number) - 1) / 100 as page from unnest(p_rows) x) r
+          join public.organizations o on o.id = r.organization_id and not (o.status = 'disabled' and o.deleted_after is not null and o.deleted_after <= now())
+         group by r.organization_id, case when p_action = 'do_not_call.removed' then r.page end loop
+        perform public.audit_write(v.organization_id, p_action, 'do_not_call', v.organization_id,
+                                   jsonb_build_object('count', v.n, 'reason', v.reason, 'numbers', v.numbers));
+    end loop;
+end
+$$;
+
 -- ---- what is read ---------------------------------------------------------------
 
 create or replace function public.audit_view(a public.audit_log) returns jsonb
@@ -187,7 +231,7 @@ $$;
 create or replace function public.csv_field(p_text text) returns text
     language plpgsql immutable set search_path = '' as $$
 begin
-    return '"' || replace(case when p_text ~ '^[=+@\t\r-]' then '''' || p_text else coalesce(p_text, '') end, '"', '""') || '"';
+    return '"' || replace(case when p_text ~ '^[=+@\t\r\n＝＋＠－-]' then '''' || p_text else coalesce(p_text, '') end, '"', '""') || '"';
 end
 $$;
 

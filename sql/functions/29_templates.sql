@@ -114,6 +114,17 @@ begin
 end
 $$;
 
+-- What somebody made for an organization stays there when he goes: nobody else sees what is private to him, and he himself not any more.
+create or replace function public.call_templates_stay() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+begin
+    update public.call_templates t set visibility = 'organization'
+     where t.organization_id = old.organization_id and t.created_by = old.user_id and t.visibility = 'private' and t.deleted_at is null
+       and exists (select from public.organizations o where o.id = old.organization_id);
+    return null;
+end
+$$;
+
 -- A row is not taken away from under calls that were accepted with it; deleted_at takes it out of sight.
 create or replace function public.call_template_keep() returns trigger
     language plpgsql security definer set search_path = '' as $$

@@ -51,8 +51,8 @@ begin
         return 'A text, a number, true or false; nothing that holds others.';
     elsif length(v_text) > p_max then
         return format('At most %s characters.', p_max);
-    elsif v_text ~ '[\x01-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]' then
-        return 'No control characters and no line breaks.';
+    elsif replace(v_text, E'\r\n', E'\n') ~ '[\x01-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]' then
+        return 'No control characters, but for line breaks and tabs.';
     elsif v_text ~ '\{\{|\{%' then
         return 'No {{ and no {%: a provider would read them as its own.';
     elsif coalesce(v_text, '') = '' then
@@ -149,8 +149,8 @@ begin
 end
 $$;
 
--- The values with defaults filled in.  p_params: {"variables":[...], "required":[...]}.  Where variables are declared no other name is taken.
--- p_field: where the values came from, for errors.
+-- The values with defaults filled in.  p_params: {"variables":[...], "required":[...]}.  Where variables are declared no other name is taken; where
+-- none are the values pass as they are, nested ones too, unless a provider would read one as its own.  p_field: where they came from, for errors.
 create or replace function public.template_values(p_params jsonb, p_values jsonb, p_field text) returns jsonb
     language plpgsql stable set search_path = '' as $$
 declare
@@ -159,17 +159,10 @@ declare
     v_all jsonb := p_values;
     v_name text;
     v_value jsonb;
-    v_many boolean;
-    v_odd boolean;
     v jsonb;
 begin
-    if jsonb_typeof(p_values) = 'object' then
-        select count(*) > 100, bool_or(length(e.key) > 64 or e.key !~ '^[A-Za-z0-9_ -]+$' or jsonb_typeof(e.value) in ('object', 'array')
-                                       or length(e.value #>> '{}') > 4000 or e.value #>> '{}' ~ '[^ -z|~]')
-          into v_many, v_odd from jsonb_each(p_values) e;
-    end if;
-    if v_many is distinct from false then
-        perform public.refuse_field('variable_invalid', p_field, 'An object of at most 100 names and their values.');
+    if jsonb_typeof(p_values) is distinct from 'object' then
+        perform public.refuse_field('variable_invalid', p_field, 'An object of names and their values.');
     end if;
     if p_params ? 'required' then
         v_required := public.template_required(p_params);
@@ -187,8 +180,9 @@ begin
             perform public.refuse_field('variable_missing', p_field || '.' || v_name, 'The template needs this variable.');
         end if;
     end loop;
-    if v_declared is null and not coalesce(v_odd, false) then
-        return v_all; -- plain words under plain names, which most are: nothing to look at one by one
+    if v_declared is null then
+        perform public.template_values_tame(p_values, p_field);
+        return v_all;
     end if;
     for v_name, v_value in select e.key, e.value from jsonb_each(p_values) e loop
         perform public.template_value_check(v_declared, v_required, v_name, v_value, p_field);
@@ -197,18 +191,31 @@ begin
 end
 $$;
 
--- One value of one name.
+-- Refuses {{ and {% in names and texts, however deep: in JSON as PostgreSQL writes it both stand inside of texts only.
+create or replace function public.template_values_tame(p_values jsonb, p_field text) returns void
+    language plpgsql stable set search_path = '' as $$
+declare
+    v_name text;
+begin
+    if p_values::text !~ '\{[{%]' then
+        return;
+    end if;
+    select e.key into v_name from jsonb_each(p_values) e where e.key ~ '\{[{%]' or e.value::text ~ '\{[{%]' order by e.key limit 1;
+    perform public.refuse_field('variable_invalid', p_field || case when v_name ~ '[{}]' then '' else '.' || left(v_name, 100) end,
+                                'No {{ and no {%: a provider would read them as its own.');
+end
+$$;
+
+-- One value of one name, where variables are declared.
 create or replace function public.template_value_check(p_declared jsonb, p_required text[], p_name text, p_value jsonb, p_field text) returns void
     language plpgsql stable set search_path = '' as $$
 declare
     v_wrong text;
     v jsonb;
 begin
-    select e into v from jsonb_array_elements(coalesce(p_declared, '[]')) e where e ->> 'name' = p_name;
-    if v is null and p_declared is not null and p_name <> all (p_required) then
+    select e into v from jsonb_array_elements(p_declared) e where e ->> 'name' = p_name;
+    if v is null and p_name <> all (p_required) then
         perform public.refuse_field('variable_unknown', p_field || '.' || left(p_name, 100), 'The template has no such variable.');
-    elsif v is null and (length(p_name) > 100 or p_name = '' or p_name ~ '[\x01-\x1f\x7f-\x9f{}]') then
-        perform public.refuse_field('variable_invalid', p_field, 'The name of a variable has 1 to 100 characters, no control characters and no braces.');
     end if;
     v_wrong := public.template_value_wrong(p_value, coalesce(v ->> 'type', 'text'), public.template_value_max(v));
     if v_wrong is not null then

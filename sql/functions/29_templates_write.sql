@@ -36,6 +36,9 @@ declare
     v_id uuid;
 begin
     perform public.organization_lock(v_organization);
+    if (select count(*) >= 5000 from public.call_templates t where t.organization_id = v_organization and t.deleted_at is null) then
+        raise exception 'call_templates_full' using errcode = 'PT409', detail = 'An organization has at most 5000; delete some first.';
+    end if;
     insert into public.call_templates (organization_id, created_by, name, visibility) values
         (v_organization, public.current_user_id(), p_wish ->> 'name', coalesce(p_wish ->> 'visibility', 'organization'))
     returning id into v_id;
@@ -161,7 +164,8 @@ begin
 end
 $$;
 
--- One's own, of another's that one sees: words, variables, and where it can be said; but not the number that another organization calls from.
+-- One's own, of another's that one sees: words, variables, and where it can be said; but neither the number nor the assistant that is another
+-- organization's.
 create or replace function public.call_template_copy(p_template uuid, p_name text, p_visibility text) returns uuid
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -178,7 +182,9 @@ begin
         'model_provider', t.model_provider, 'model_name', t.model_name,
         'targets', (select coalesce(jsonb_agg(jsonb_build_object('provider_type', g.provider_type, 'assistant', g.assistant,
                            'caller_number', case when t.organization_id = v_organization then g.caller_number end)), '[]')
-                      from public.call_template_targets g where g.template_id = p_template)));
+                      from public.call_template_targets g
+                     where g.template_id = p_template
+                       and not exists (select from public.assistants a where a.organization_id <> v_organization and a.vapi_assistant_id = g.assistant))));
 end
 $$;
 

@@ -22,6 +22,15 @@ begin
 end
 $$;
 
+-- The same for a change that puts numbers on the do-not-call list, or takes them off: the organization's row is locked before its contacts' are.
+create or replace function public.contacts_lock() returns uuid
+    language plpgsql security definer set search_path = '' as $$
+begin
+    perform public.contacts_open();
+    return (public.organization_lock(public.current_organization_id())).id;
+end
+$$;
+
 -- ---- the do-not-call list -------------------------------------------------------
 
 -- A claim holds its organizations' rows (calls_claim).  So a number is put on the list before a claim, which then sees it, or after it.
@@ -67,6 +76,19 @@ begin
     on conflict (organization_id, phone_number) do update set reason = coalesce(excluded.reason, x.reason)
     returning * into d;
     return d;
+end
+$$;
+
+-- All at once, those of a file.  One that is listed already keeps its reason.
+create or replace function public.do_not_call_add_all(p_organization uuid, p_numbers text[], p_reason text) returns void
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if not public.may_act_for(p_organization) then
+        raise exception 'organization_not_found' using errcode = 'PT404';
+    end if;
+    insert into public.do_not_call (organization_id, phone_number, reason, created_by)
+    select p_organization, x.phone_number, p_reason, public.actor_id() from (select distinct unnest(p_numbers) as phone_number) x order by 2
+    on conflict (organization_id, phone_number) do nothing;
 end
 $$;
 
@@ -196,7 +218,8 @@ begin
        and (v_from is null or c.created_at >= v_from)
        and (v_to is null or c.created_at < v_to)
        and (v_after.id is null or (c.created_at, c.id) < (v_after.at, v_after.id::uuid))
-     order by c.created_at desc, c.id desc
+     -- What is looked for is few: its own indexes find it, where that of the order would be walked to its end.
+     order by case when v_q is null then c.created_at else c.created_at + interval '0' end desc, c.id desc
      limit p_limit;
 end
 $$;

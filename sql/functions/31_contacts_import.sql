@@ -1,7 +1,7 @@
 -- 31_contacts_import.sql - one row of a file of contacts, and what was wrong with rows.
 
 -- Takes one row, or only says what would become of it (dry_run).  what: created, updated, skipped, or failed for a reason.  A number that the
--- file forbids to call is listed also where its contact is there already.
+-- file forbids to call is listed by contact_import_rows, also where its contact is there already.
 create or replace function public.contact_import_row(i public.contact_imports, p_row jsonb, out what text, out field text, out detail text)
     language plpgsql set search_path = '' as $$
 declare
@@ -45,9 +45,6 @@ begin
                company = coalesce(p_row ->> 'company', c.company), notes = coalesce(p_row ->> 'notes', c.notes),
                tags = case when p_row ? 'tags' then public.contact_tags(p_row -> 'tags') else c.tags end, custom_fields = v_fields
          where c.id = v_old.id;
-    end if;
-    if (p_row ->> 'do_not_call')::boolean then
-        perform public.do_not_call_add(i.organization_id, v_number, 'import ' || i.id);
     end if;
 end
 $$;

@@ -114,16 +114,16 @@ begin
             if language <> 'simple' then
                 words := words || public.search_words(language, left(t.summary, v_max), left(t.transcript_text, v_max));
             end if;
+            words := words || array_to_tsvector(array[public.search_mark(t.organization_id, language)]);
             exit;
         exception when program_limit_exceeded then
             v_max := v_max / 8;
         end;
     end loop;
-    words := words || array_to_tsvector(array[public.search_mark(t.organization_id, language)]);
 end
 $$;
 
--- Reads some of those that nobody has read yet, the oldest first; answers how many.  Several may do so at once.
+-- Reads some of those that nobody has read yet, the newest first: an upgrade leaves a million, and today's shall not wait for them.  Answers how many.  Several may do so at once.
 create or replace function public.transcripts_read(p_limit integer) returns integer
     language plpgsql security definer set search_path = '' set client_min_messages = warning as $$
 declare
@@ -131,7 +131,7 @@ declare
 begin
     with unread as (
         select t.call_id, t.call_created_at, public.transcript_vector(t) as v
-          from (select x.* from public.call_transcripts x where x.search is null order by x.created_at limit p_limit for update skip locked) t)
+          from (select x.* from public.call_transcripts x where x.search is null order by x.created_at desc limit p_limit for update skip locked) t)
     update public.call_transcripts t
        set search = (u.v).words, search_language = (u.v).language
       from unread u
@@ -244,7 +244,8 @@ $$;
 -- ---- showing ----------------------------------------------------------------------
 
 -- What of a text is shown, with the words that were found: [{"text", "match"}, ...] one after the other.  It is plain text in pieces and no
--- HTML, so whoever shows it escapes nothing twice.  Words that were typed without accents are marked where they stand with theirs.
+-- HTML, so whoever shows it escapes nothing twice.  Words that were typed without accents are marked where they stand with theirs: those of
+-- Latin letters are looked at, each once.
 create or replace function public.search_marked(p_text text, p_language text, p_question tsquery) returns jsonb
     language plpgsql stable set search_path = '' set client_min_messages = warning as $$
 declare
@@ -257,10 +258,9 @@ begin
         v_text := translate(v_text, E'\ue000\ue001', '');
         v_words := array(select public.search_word(m[1]) from regexp_matches(p_question::text, '''((?:[^''\\]|''''|\\\\)*)''', 'g') m);
         select coalesce(p_question || string_agg(distinct quote_literal(l.lexeme), ' | ')::tsquery, p_question) into p_question
-          from ts_parse('default', v_text) w(kind, word)
+          from (select distinct x.word from ts_parse('default', v_text) x(kind, word) where x.word ~ '[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]') w
          cross join lateral unnest(tsvector_to_array(to_tsvector(v_language, w.word))) l(lexeme)
-         where octet_length(w.word) <> length(w.word)
-           and tsvector_to_array(to_tsvector('pg_catalog.simple', public.search_fold(w.word))) && v_words;
+         where tsvector_to_array(to_tsvector('pg_catalog.simple', public.search_fold(w.word))) && v_words;
     end if;
     v_marked := ts_headline(v_language, v_text, p_question, E'StartSel=\ue000, StopSel=\ue001, MaxFragments=2, MaxWords=24, MinWords=8, FragmentDelimiter=" ... "');
     return (select coalesce(jsonb_agg(jsonb_build_object('text', p.piece, 'match', p.n % 2 = 0) order by p.n), '[]')

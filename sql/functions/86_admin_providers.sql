@@ -37,7 +37,7 @@ begin
         'state', case when not p.is_active then 'paused' when p.is_draining then 'draining' when p.cooling_until > clock_timestamp() then 'cooling'
                       else 'active' end,
         'failures', p.failures, 'cooling_until', case when p.cooling_until > clock_timestamp() then public.time_view(p.cooling_until) end,
-        'cooling_reason', p.cooling_reason, 'last_error', p.last_error, 'last_error_at', public.time_view(p.last_error_at),
+        'cooling_reason', p.cooling_reason, 'last_error', public.admin_words(p.last_error), 'last_error_at', public.time_view(p.last_error_at),
         'last_accepted_at', public.time_view(p.last_accepted_at),
         'free', coalesce((select f.free from public.providers_free() f where f.id = p.id), 0),
         'live', (select count(*) from public.call_assignments a where a.provider_id = p.id and a.state in ('leased', 'sent', 'accepted', 'unknown')),
@@ -54,14 +54,14 @@ $$;
 
 -- ---- changes -----------------------------------------------------------------
 
--- What the columns may hold goes beyond what a field's table can say.
+-- What the columns may hold goes beyond what a field's table can say.  The key goes wherever base_url says: in clear only within this host.
 create or replace function public.admin_provider_check(p_type text, p_url text) returns void
     language plpgsql stable set search_path = '' as $$
 begin
     if p_type not in ('vapi', 'synthflow') then
         perform public.refuse_field('provider_type_unknown', 'provider_type', 'There are vapi and synthflow.');
-    elsif p_url !~ '^https?://[^/[:space:]]+' then
-        perform public.refuse_field('url_invalid', 'base_url', 'It begins with http:// or https://, and names a host.');
+    elsif p_url !~ '^(https://[A-Za-z0-9._:\[\]-]+|http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?)(/[^[:space:]?#\\]*)?$' then
+        perform public.refuse_field('url_invalid', 'base_url', 'It begins with https:// and names a host; http:// is for this host alone.');
     end if;
 end
 $$;

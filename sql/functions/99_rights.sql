@@ -74,7 +74,8 @@ grant execute on function public.call_template_own(public.call_templates, uuid, 
     public.assistant_template_render(text, jsonb) to hookswitch_api;
 -- Contacts.  Rows are the active organization's by policy; what acts with the pump's rights takes no other.
 grant execute on function public.actor_id(), public.contacts_open(), public.do_not_call_view(public.do_not_call),
-    public.do_not_call_add(uuid, text, text), public.do_not_call_remove(uuid, text), public.contact_tags_wrong(jsonb), public.contact_tags(jsonb),
+    public.do_not_call_add(uuid, text, text), public.do_not_call_add_all(uuid, text[], text), public.contacts_lock(),
+    public.contact_import_wait(uuid), public.do_not_call_remove(uuid, text), public.contact_tags_wrong(jsonb), public.contact_tags(jsonb),
     public.contact_custom_wrong(jsonb), public.contact_check(jsonb, jsonb), public.contact_view(public.contacts),
     public.contacts_rows(jsonb, text, integer), public.contact_csv_field(text), public.contact_csv(public.contacts), public.contact_of(uuid),
     public.contact_refuse_double(text, uuid), public.contact_import_row(public.contact_imports, jsonb),
@@ -83,7 +84,8 @@ grant execute on function public.actor_id(), public.contacts_open(), public.do_n
 grant execute on function public.do_not_call_lock() to service_role;
 -- Operators: what lists and views of theirs are made with.
 grant execute on function public.time_view(timestamptz), public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
-    public.cursor_read(text, text, text), public.refuse_field(text, text, text), public.operator_needed(),
+    public.cursor_read(text, text, text), public.page_view(text, jsonb[], timestamptz[], text[], integer),
+    public.refuse_field(text, text, text), public.operator_needed(),
     public.audit_view(public.audit_log), public.csv_field(text), public.providers_free(), public.work_redrive(text), public.work_cancel(text),
     public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_operator;
 grant execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text) to hookswitch_operator;

@@ -14,8 +14,7 @@ create or replace function api.admin_person_list(p_q text default null, p_status
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_people', p_after);
     with page as (
@@ -24,11 +23,10 @@ begin
            and public.admin_matches(p_q, p.id, array[p.email, p.first_name, p.last_name, concat_ws(' ', p.first_name, p.last_name)])
            and (v_after.id is null or (p.created_at, p.id) < (v_after.at, v_after.id::uuid))
          order by p.created_at desc, p.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.admin_person_line(g.p) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_people', (g.p).created_at, (g.p).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('admin_people', array_agg(public.admin_person_line(g.p) order by g.i), array_agg((g.p).created_at order by g.i),
+                            array_agg((g.p).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -60,8 +58,7 @@ create or replace function api.admin_organization_list(p_q text default null, p_
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_organizations', p_after);
     with page as (
@@ -70,11 +67,10 @@ begin
            and public.admin_matches(p_q, o.id, array[o.name])
            and (v_after.id is null or (o.created_at, o.id) < (v_after.at, v_after.id::uuid))
          order by o.created_at desc, o.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.admin_organization_line(g.o) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_organizations', (g.o).created_at, (g.o).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('admin_organizations', array_agg(public.admin_organization_line(g.o) order by g.i), array_agg((g.o).created_at order by g.i),
+                            array_agg((g.o).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -108,8 +104,7 @@ create or replace function api.admin_audit_list(
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_audit', p_after);
     with page as (
@@ -121,10 +116,9 @@ begin
            and (p_to is null or a.created_at < p_to)
            and (v_after.id is null or (a.created_at, a.id) < (v_after.at, v_after.id::uuid))
          order by a.created_at desc, a.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.audit_view(g.a) || jsonb_build_object('organization_id', (g.a).organization_id) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_audit', (g.a).created_at, (g.a).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('admin_audit', array_agg(public.audit_view(g.a) || jsonb_build_object('organization_id', (g.a).organization_id) order by g.i), array_agg((g.a).created_at order by g.i),
+                            array_agg((g.a).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;

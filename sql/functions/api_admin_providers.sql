@@ -4,19 +4,17 @@ create or replace function api.admin_provider_list(p_after text default null, p_
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_providers', p_after);
     with page as (
         select p, row_number() over (order by p.created_at, p.id) as i from public.call_service_providers p
          where v_after.id is null or (p.created_at, p.id) > (v_after.at, v_after.id::uuid)
          order by p.created_at, p.id limit p_limit + 1)
-    select coalesce(jsonb_agg(public.admin_provider_view(g.p) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_providers', (g.p).created_at, (g.p).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('admin_providers', array_agg(public.admin_provider_view(g.p) order by g.i), array_agg((g.p).created_at order by g.i),
+                            array_agg((g.p).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

@@ -35,8 +35,7 @@ create or replace function api.admin_attempt_list(p_kind text, p_seconds integer
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_attempts', p_after);
     with page as (
@@ -45,11 +44,10 @@ begin
            and case p_kind when 'stuck' then public.admin_stuck(a, p_seconds) when 'unknown' then a.state = 'unknown' else true end
            and (v_after.id is null or (a.created_at, a.id) > (v_after.at, v_after.id::uuid))
          order by a.created_at, a.id limit p_limit + 1)
-    select coalesce(jsonb_agg(public.admin_attempt_view(g.a) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_attempts', (g.a).created_at, (g.a).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('admin_attempts', array_agg(public.admin_attempt_view(g.a) order by g.i), array_agg((g.a).created_at order by g.i),
+                            array_agg((g.a).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -75,8 +73,7 @@ create or replace function api.admin_webhook_list(p_state text, p_after text def
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_webhooks', p_after, '[0-9]{1,18}');
     with page as (
@@ -84,11 +81,10 @@ begin
          where w.state in ('waiting', 'failed', 'foreign_call', 'unmatched', 'unknown') and w.state = p_state
            and (v_after.id is null or w.id < v_after.id::bigint)
          order by w.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.admin_webhook_view(g.w) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_webhooks', (g.w).received_at, (g.w).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('admin_webhooks', array_agg(public.admin_webhook_view(g.w) order by g.i), array_agg((g.w).received_at order by g.i),
+                            array_agg((g.w).id::text order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -104,8 +100,7 @@ create or replace function api.admin_end_reasons(p_after text default null, p_li
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('admin_end_reasons', p_after, '.+');
     with page as (
@@ -113,13 +108,12 @@ begin
           from public.end_reasons_unlisted u
          where v_after.id is null or (u.first_seen_at, u.provider_type || ' ' || u.reason) < (v_after.at, v_after.id)
          order by u.first_seen_at desc, u.provider_type || ' ' || u.reason desc limit p_limit + 1)
-    select coalesce(jsonb_agg(jsonb_build_object(
+    select public.page_view('admin_end_reasons', array_agg(jsonb_build_object(
                'provider_type', (g.u).provider_type, 'reason', (g.u).reason, 'seen', (g.u).seen, 'first_seen_at', public.time_view((g.u).first_seen_at),
-               'last_seen_at', public.time_view((g.u).last_seen_at)) order by g.i) filter (where g.i <= p_limit), '[]'),
-           max(case when g.i = p_limit then public.cursor_make('admin_end_reasons', (g.u).first_seen_at, g.id) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+               'last_seen_at', public.time_view((g.u).last_seen_at)) order by g.i), array_agg((g.u).first_seen_at order by g.i),
+                            array_agg(g.id order by g.i), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -175,14 +169,10 @@ $$;
 create or replace function api.admin_usage(p_from timestamptz default null, p_to timestamptz default null, p_after text default null,
                                            p_limit integer default 20) returns jsonb
     language plpgsql stable set search_path = '' as $$
-declare
-    v_rows jsonb;
-    v_next text;
 begin
-    select coalesce(jsonb_agg(jsonb_build_object('organization_id', u.organization_id, 'name', u.name) || u.usage order by u.i) filter (where u.i <= p_limit), '[]'),
-           case when count(*) > p_limit then max(case when u.i = p_limit then public.cursor_make('admin_usage', u.created_at, u.organization_id::text) end) end
-      into v_rows, v_next from public.admin_usage_rows(p_from, p_to, p_after, p_limit + 1) u;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    return (select public.page_view('admin_usage', array_agg(jsonb_build_object('organization_id', u.organization_id, 'name', u.name) || u.usage order by u.i),
+                                    array_agg(u.created_at order by u.i), array_agg(u.organization_id::text order by u.i), p_limit)
+              from public.admin_usage_rows(p_from, p_to, p_after, p_limit + 1) u);
 end
 $$;
 

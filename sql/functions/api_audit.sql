@@ -5,17 +5,16 @@ create or replace function api.audit_list(
     p_from timestamptz default null, p_to timestamptz default null, p_after text default null, p_limit integer default 20) returns jsonb
     language plpgsql stable set search_path = '' as $$
 declare
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     perform public.organization_here(p_organization_id);
     with page as (
         select r as a, row_number() over (order by r.created_at desc, r.id desc) as n
           from public.audit_rows(public.audit_filter(p_action, p_actor_id, p_target_type, p_target_id, p_from, p_to), p_after, p_limit + 1) r)
-    select coalesce(jsonb_agg(public.audit_view(g.a) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('audit_log', (g.a).created_at, (g.a).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('audit_log', array_agg(public.audit_view(g.a) order by g.n), array_agg((g.a).created_at order by g.n),
+                            array_agg((g.a).id::text order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

@@ -15,7 +15,7 @@ declare
     v_place text[];
 begin
     select k.at, regexp_split_to_array(k.id, '/') into v_until, v_place
-      from public.cursor_read('calls_search', p_after, '[0-9a-f]{12}/[0-9.e+-]{1,20}/[0-9]{1,18}/[0-9a-f-]{36}') k;
+      from public.cursor_read('calls_search', p_after, '[0-9a-f]{12}/[0-9]{1,9}(?:\.[0-9]{1,12})?(?:e-[0-2]?[0-9])?/[0-9]{1,18}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}') k;
     if v_place[1] <> v_mark then
         raise exception 'bad_cursor' using errcode = 'PT400', hint = 'after', detail = 'It belongs to another question.';
     end if;

@@ -33,7 +33,7 @@ create or replace function api.contact_create(
     returns jsonb
     language plpgsql set search_path = '' as $$
 declare
-    v_organization uuid := public.contacts_open();
+    v_organization uuid := case when p_do_not_call then public.contacts_lock() else public.contacts_open() end;
     v_fields jsonb := jsonb_strip_nulls(coalesce(p_custom_fields, '{}'));
     c public.contacts;
 begin
@@ -60,15 +60,14 @@ create or replace function api.contact_list(
     language plpgsql stable set search_path = '' as $$
 declare
     v_filter jsonb := jsonb_build_object('q', p_q, 'tag', p_tag, 'do_not_call', p_do_not_call, 'from', p_created_from, 'to', p_created_to);
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     with page as (
         select r as c, row_number() over (order by r.created_at desc, r.id desc) as n from public.contacts_rows(v_filter, p_after, p_limit + 1) r)
-    select coalesce(jsonb_agg(public.contact_view(g.c) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('contacts', (g.c).created_at, (g.c).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('contacts', array_agg(public.contact_view(g.c) order by g.n), array_agg((g.c).created_at order by g.n),
+                            array_agg((g.c).id::text order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -83,7 +82,7 @@ $$;
 create or replace function api.contact_update(p_contact_id uuid, p_changes jsonb) returns jsonb
     language plpgsql set search_path = '' as $$
 declare
-    v_organization uuid := public.contacts_open();
+    v_organization uuid := case when p_changes ? 'do_not_call' then public.contacts_lock() else public.contacts_open() end;
     v_fields jsonb;
     c public.contacts;
 begin
@@ -133,8 +132,7 @@ declare
     k public.contacts := public.contact_of(p_contact_id);
     v_at timestamptz;
     v_id uuid;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select coalesce(x.at, 'infinity'), coalesce(x.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid into v_at, v_id
       from public.cursor_read('contact_calls', p_after) x;
@@ -150,10 +148,10 @@ begin
                 and (c.created_at, c.id) < (v_at, v_id)
               order by c.created_at desc, c.id desc limit p_limit + 1)) x
          order by (x.c).created_at desc, (x.c).id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.call_view(g.c) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('contact_calls', (g.c).created_at, (g.c).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('contact_calls', array_agg(public.call_view(g.c) order by g.n), array_agg((g.c).created_at order by g.n),
+                            array_agg((g.c).id::text order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 
@@ -184,8 +182,7 @@ create or replace function api.do_not_call_list(p_phone_number text default null
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('do_not_call', p_after, '\+[0-9]{7,15}');
     with page as (
@@ -194,10 +191,10 @@ begin
            and (v_after.id is null or (d.created_at, d.phone_number) < (v_after.at, v_after.id))
            and d.organization_id = (select public.current_organization_id())
          order by d.created_at desc, d.phone_number desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.do_not_call_view(g.d) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('do_not_call', (g.d).created_at, (g.d).phone_number) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('do_not_call', array_agg(public.do_not_call_view(g.d) order by g.n), array_agg((g.d).created_at order by g.n),
+                            array_agg((g.d).phone_number order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

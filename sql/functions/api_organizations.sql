@@ -101,18 +101,17 @@ create or replace function api.invitation_list(p_organization_id uuid, p_after t
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('invitations', p_after);
     with page as (
         select i, row_number() over (order by i.created_at desc, i.id desc) as n from public.organization_invitations i
          where i.organization_id = p_organization_id and (v_after.id is null or (i.created_at, i.id) < (v_after.at, v_after.id::uuid))
          order by i.created_at desc, i.id desc limit p_limit + 1)
-    select coalesce(jsonb_agg(public.invitation_view(g.i) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('invitations', (g.i).created_at, (g.i).id::text) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('invitations', array_agg(public.invitation_view(g.i) order by g.n), array_agg((g.i).created_at order by g.n),
+                            array_agg((g.i).id::text order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

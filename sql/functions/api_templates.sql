@@ -45,8 +45,7 @@ declare
     v_after record;
     v_organization uuid := public.current_organization_id();
     v_user uuid := public.current_user_id();
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('call_templates', p_after);
     with page as (
@@ -61,11 +60,10 @@ begin
          order by t.created_at desc, t.id desc
          limit p_limit + 1),
     numbered as (select page.t, row_number() over (order by (page.t).created_at desc, (page.t).id desc) as n from page)
-    select coalesce(jsonb_agg(public.call_template_view(g.t) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('call_templates', (g.t).created_at, (g.t).id::text) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from numbered g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('call_templates', array_agg(public.call_template_view(g.t) order by g.n), array_agg((g.t).created_at order by g.n),
+                            array_agg((g.t).id::text order by g.n), p_limit)
+      into v_page from numbered g;
+    return v_page;
 end
 $$;
 
@@ -184,8 +182,7 @@ create or replace function api.template_list(p_category text default null, p_tag
     language plpgsql stable set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('templates', p_after, '[a-z0-9]+(?:-[a-z0-9]+)*');
     with page as (
@@ -198,11 +195,10 @@ begin
          order by t.slug
          limit p_limit + 1),
     numbered as (select page.t, row_number() over (order by (page.t).slug) as n from page)
-    select coalesce(jsonb_agg(public.assistant_template_view(g.t) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('templates', (g.t).created_at, (g.t).slug) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from numbered g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('templates', array_agg(public.assistant_template_view(g.t) order by g.n), array_agg((g.t).created_at order by g.n),
+                            array_agg((g.t).slug order by g.n), p_limit)
+      into v_page from numbered g;
+    return v_page;
 end
 $$;
 

@@ -8,8 +8,7 @@ create or replace function api.voice_list(
 declare
     v_after text := (select k.id from public.cursor_read('voices', p_after, '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} .*') k);
     v_kind text := public.voice_kind(p_provider_id);
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     with page as (
         select v, row_number() over (order by left(v.name, 60), v.id) as n from public.voice_options v
@@ -19,11 +18,10 @@ begin
            and (p_name is null or position(lower(p_name) in lower(v.name)) > 0)
            and (v_after is null or (left(v.name, 60), v.id) > (substr(v_after, 38), left(v_after, 36)::uuid))
          order by left(v.name, 60), v.id limit p_limit + 1)
-    select coalesce(jsonb_agg(public.voice_view(g.v) order by g.n) filter (where g.n <= p_limit), '[]'),
-           max(case when g.n = p_limit then public.cursor_make('voices', 'epoch', (g.v).id || ' ' || left((g.v).name, 60)) end)
-             filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from page g;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('voices', array_agg(public.voice_view(g.v) order by g.n), array_agg(timestamptz 'epoch' order by g.n),
+                            array_agg((g.v).id || ' ' || left((g.v).name, 60) order by g.n), p_limit)
+      into v_page from page g;
+    return v_page;
 end
 $$;
 

@@ -4,8 +4,7 @@ create or replace function api.workflow_run_list(p_state text, p_workflow text, 
     language plpgsql stable security definer set search_path = '' as $$
 declare
     v_after record;
-    v_rows jsonb;
-    v_next text;
+    v_page jsonb;
 begin
     select * into v_after from public.cursor_read('workflow_runs', p_after, '.+');
     with page as (
@@ -16,10 +15,10 @@ begin
          order by r.created_at desc, r.id desc
          limit p_limit + 1),
     numbered as (select p.r, row_number() over (order by (p.r).created_at desc, (p.r).id desc) i from page p)
-    select coalesce(jsonb_agg(public.work_run_line(n.r) order by n.i) filter (where n.i <= p_limit), '[]'),
-           max(case when n.i = p_limit then public.cursor_make('workflow_runs', (n.r).created_at, (n.r).id) end) filter (where (select count(*) from page) > p_limit)
-      into v_rows, v_next from numbered n;
-    return jsonb_build_object('data', v_rows, 'next_cursor', v_next);
+    select public.page_view('workflow_runs', array_agg(public.work_run_line(n.r) order by n.i), array_agg((n.r).created_at order by n.i),
+                            array_agg((n.r).id order by n.i), p_limit)
+      into v_page from numbered n;
+    return v_page;
 end
 $$;
 

@@ -66,6 +66,7 @@ comment on column public.contact_imports.line is 'The line of the file that is r
 comment on column public.contact_imports.digest is 'SHA-256 of the first bytes bytes of the file: another file cannot go on.';
 comment on column public.contact_imports.fence is 'Grows with each request that sends the file; only the newest may write.';
 comment on column public.contact_imports.lease_until is 'A request is reading the file until then at least; null: none is.';
+create index contact_imports_running_idx on public.contact_imports (organization_id) where lease_until is not null;
 create index contact_imports_list_idx on public.contact_imports (organization_id, created_at desc, id desc);
 
 create table public.contact_import_errors (
@@ -92,11 +93,18 @@ create index contact_import_numbers_organization_idx on public.contact_import_nu
 
 -- Declared here so that triggers can name them; their bodies are in sql/functions.
 create function public.do_not_call_lock() returns trigger language plpgsql as 'begin return new; end';
+create function public.audit_do_not_call() returns trigger language plpgsql as 'begin return null; end';
 
 create trigger contacts_touch before update on public.contacts
     for each row execute function public.touch_updated_at();
 create trigger do_not_call_lock before insert on public.do_not_call
     for each row execute function public.do_not_call_lock();
+create trigger do_not_call_added after insert on public.do_not_call
+    referencing new table as changed for each statement execute function public.audit_do_not_call();
+create trigger do_not_call_removed after delete on public.do_not_call
+    referencing old table as changed for each statement execute function public.audit_do_not_call();
+create trigger do_not_call_changed after update on public.do_not_call
+    referencing old table as was new table as changed for each statement execute function public.audit_do_not_call();
 
 -- Rights, as in 0008_rights.sql.
 do $$

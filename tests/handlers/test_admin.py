@@ -84,6 +84,17 @@ def test_a_listed_address_counts_when_it_is_confirmed(stack):
     assert may(token) == "operator_needed"
 
 
+def test_an_address_counts_neither_of_a_token_alone_nor_where_none_is_confirmed(stack):
+    claims = {"email": LISTED, "email_verified": True, "user_metadata": {"email_verified": True}}
+    assert may(bearer(stack, "stranger", **claims)) == "operator_needed", "there is no such account here"
+    ann = person(stack, LISTED)
+    assert may(ann) == "yes"
+    with stack.other_settings("admin", HOOKSWITCH_SIGNUP_CONFIRM="off"):
+        assert may(ann) == "operator_needed", "anybody could have signed up under it"
+        assert may(stack.user("nora")) == "yes" and may(stack.user("olga", **CLAIM)) == "yes"
+    assert may(ann) == "yes"
+
+
 def test_what_the_account_says_now_counts_not_what_a_token_said(stack):
     ann = person(stack)
     assert may(ann) == "operator_needed"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from stack_client import problem
@@ -199,6 +200,35 @@ def test_the_old_key_is_withdrawn_first_and_the_new_one_ends_the_rest(stack, olg
         assert olga.get(f"{PROVIDERS}/{vapi}/check")["result"] == "refused"
         olga.expect("PUT", f"{PROVIDERS}/{vapi}/key", {"api_key": NEW})
         wait_until(stack.all_over, what="the end of all calls")
+    ended(stack, calls)
+    assert stack.sandbox.dials()["dials"] == len(calls)
+
+
+def test_a_program_that_dies_while_it_tries_a_key_leaves_the_old_one(stack, olga, vapi):
+    path = f"{PROVIDERS}/{vapi}"
+    before = olga.get(path)
+    stack.sandbox.settings(vapi_keys=[stack.keys["vapi"], NEW])
+    with stack.sandbox.holding("before", provider="vapi", operation="list"), ThreadPoolExecutor(1) as pool:
+        given = pool.submit(olga.with_headers().ask, "PUT", f"{path}/key", {"api_key": NEW})
+        wait_until(lambda: stack.sandbox.held() == 1, what="the key being tried")
+        stack.kill_program("admin")
+        assert given.result(120).status_code == 502
+    stack.start_program("admin")
+    assert olga.get(path) == before
+    assert olga.expect("PUT", f"{path}/key", {"api_key": NEW})["key_number"] == 2
+
+
+def test_a_pump_that_dies_with_the_old_key_in_hand_dials_nobody_twice(stack, olga, alice, vapi):
+    """Killed while the provider has its dials and their answers are still to come, after the key was rotated and the old one withdrawn."""
+    calls = stack.schedule(6, alice, stack.template())
+    with stack.sandbox.holding("after", provider="vapi", operation="create"), stack.pumping() as pump:
+        wait_until(lambda: stack.sandbox.held() == 4, what="dials that were taken")
+        stack.sandbox.settings(vapi_keys=[stack.keys["vapi"], NEW])
+        olga.expect("PUT", f"{PROVIDERS}/{vapi}/key", {"api_key": NEW})
+        stack.sandbox.settings(vapi_keys=[NEW])
+        stack.pumps.remove(pump)
+        pump.kill()
+    stack.drain()
     ended(stack, calls)
     assert stack.sandbox.dials()["dials"] == len(calls)
 

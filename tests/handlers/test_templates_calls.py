@@ -74,8 +74,27 @@ def test_a_call_that_waits_says_what_the_template_says_when_it_is_dialled(stack,
 
 
 HOSTILE = [("{{city}}", "variable_invalid"), ("{% render x %}", "variable_invalid"), ("a\u0000b", None), ("a\u0007b", "variable_invalid"),
-           ("line\nbreak", "variable_invalid"), ("\u202eevil", "variable_invalid"), ("\u2028", "variable_invalid"), ("x" * 21, "variable_invalid"),
+           ("line\rbreak", "variable_invalid"), ("\u202eevil", "variable_invalid"), ("\u2028", "variable_invalid"), ("x" * 21, "variable_invalid"),
            ({"a": 1}, "variable_invalid"), (["a"], "variable_invalid"), ("", "variable_missing"), (None, "variable_missing")]
+
+
+def test_lines_reach_the_provider_as_they_were_given(stack, alice, write):
+    address = "12 Elm Street\r\n\tSecond floor\nSpringfield"
+    template = write(system_prompt="Go to:\n{{address}}\nNow.", params={"variables": [{"name": "address", "required": True}]})
+    overrides = dialled(stack, alice, template, custom_variables={"address": address})["assistantOverrides"]
+    assert overrides["variableValues"] == {"address": address}
+    assert overrides["model"]["messages"][0]["content"] == f"Go to:\n{address}\nNow."
+
+
+def test_where_nothing_is_declared_nested_values_pass_and_hostile_ones_do_not(stack, alice):
+    stack.provider("vapi")
+    free = stack.template(kinds=("vapi",))
+    values = {"order": {"items": [{"name": "tea\ntwo"}], "paid": True}, "tags": [], "none": None}
+    assert dialled(stack, alice, free, custom_variables=values)["assistantOverrides"]["variableValues"] == values
+    deep = {"order": {"items": [{"name": "{{secret}}"}]}}
+    refused = problem(alice.ask("POST", "/api/v1/calls", {"recipient_number": stack.number(), "template_id": free, "custom_variables": deep}), 422,
+                      "variable_invalid")
+    assert [e["field"] for e in refused["errors"]] == ["custom_variables.order"]
 
 
 @pytest.mark.parametrize("value, code", HOSTILE, ids=lambda v: repr(v)[:20])

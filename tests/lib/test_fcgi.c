@@ -7,6 +7,7 @@
 #include "lib/fcgi.h"
 #include "tests/lib/fcgi_client.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -46,8 +47,14 @@ answer(struct fcgi *f, int before)
 	const char *method = fcgi_param(f, "REQUEST_METHOD"), *want = fcgi_param(f, "WANT");
 	char text[300];
 	unsigned sum = 0;
-	long n = read_body(f, &sum);
+	long n;
 	int len;
+
+	if (fcgi_param(f, "PATIENCE"))
+		(void)fcgi_patience(f, 1);
+	n = read_body(f, &sum);
+	if (n < 0 && errno == ETIMEDOUT)
+		n = -2;
 
 	len = snprintf(text, sizeof(text),
 	    "Status: 200\r\n\r\n"
@@ -254,13 +261,15 @@ peers_that_go_away_do_no_harm(void **state)
 
 /* ---- plain CGI ---------------------------------------------------------- */
 
+static char *cgi_more; /* one more variable, where there is a length */
+
 /* Starts the program as CGI with sent bytes of body on in; the descriptor stays open until it has
  * ended. */
 static const char *
 run_cgi(const int in[2], char *length, size_t sent)
 {
 	char *const env[] = { (char[]){ "REQUEST_METHOD=POST" }, (char[]){ "SERVER_NAME=x" },
-		length, NULL };
+		length, cgi_more, NULL };
 	char *buf = answer_buffer();
 	int out[2], status;
 	size_t n = 0;
@@ -307,6 +316,36 @@ cgi_is_one_request(void **state)
 	close(fds[1]);
 }
 
+/* The server puts the chunks together and closes at their end. */
+static void
+cgi_reads_what_came_in_chunks(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(write(fds[1], "\2\2\2", 3), 3);
+	shutdown(fds[1], SHUT_WR);
+	assert_non_null(strstr(run_cgi(fds, (char[]){ "HTTP_TRANSFER_ENCODING=chunked" }, 0),
+	    "body=3 sum=6 cgi=1"));
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
+cgi_does_not_wait_without_end(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	cgi_more = (char[]){ "PATIENCE=1" };
+	assert_non_null(strstr(run_cgi(fds, (char[]){ "CONTENT_LENGTH=4" }, 0), "body=-2 "));
+	cgi_more = NULL;
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -320,6 +359,8 @@ main(int argc, char *argv[])
 		cmocka_unit_test_setup_teardown(peers_that_go_away_do_no_harm, program_setup,
 		    program_teardown),
 		cmocka_unit_test(cgi_is_one_request),
+		cmocka_unit_test(cgi_reads_what_came_in_chunks),
+		cmocka_unit_test(cgi_does_not_wait_without_end),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "serve") == 0)

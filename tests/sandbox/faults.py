@@ -38,7 +38,7 @@ async def perform(api, request, what, work):
     if delay:
         await asyncio.sleep(delay)
     if act.get("hold") == "before":
-        await state.hold()
+        await state.hold(act)
     faulty = "answer" in act or "status" in act
     if faulty and not act.get("accept", act.get("status", 200) < 300):
         return await _broken(api, request, act, _invented(what))
@@ -49,7 +49,7 @@ async def perform(api, request, what, work):
     if act.get("delay_after"):
         await asyncio.sleep(act["delay_after"])
     if act.get("hold") == "after":
-        await state.hold()
+        await state.hold(act)
     if faulty and reply.status < 300:
         return await _broken(api, request, act, reply)
     return json_response(reply.status, reply.body, reply.headers)

@@ -186,13 +186,17 @@ class State:
     def action(self, provider, operation, number, kinds=()):
         """What the rules, and then the number itself, ask for."""
         act = self.rules.action(provider, operation, number, kinds)
+        if "hold" in act:
+            act["let_go"] = self.let_go
         return {**self.number_action(number, operation), **act}
 
-    async def hold(self):
-        """Wait until somebody lets go; not for ever, since he may have died."""
+    async def hold(self, act):
+        """Wait until somebody lets go, also if he did since the rule was met; not for ever, since he may have died."""
+        if act["let_go"].is_set():
+            return
         self.held += 1
         try:
-            await asyncio.wait_for(self.let_go.wait(), HOLD_SECONDS)
+            await asyncio.wait_for(act["let_go"].wait(), HOLD_SECONDS)
         except asyncio.TimeoutError:
             pass
         finally:

@@ -36,3 +36,14 @@ def test_lists_and_webhooks_are_held_too(vapi, box, receiver):
             assert len(asked.result(20).json()) == 1
     box.idle()
     assert receiver.kinds() == ALL
+
+
+def test_what_came_under_a_rule_goes_when_it_is_released(vapi, box, receiver):
+    """Also what stood behind the held one: it does not wait once more."""
+    with box.holding("before", provider="vapi", operation="webhook"):
+        vapi.start()
+        until(lambda: box.calls()[0]["finished"])
+        until(lambda: box.held() == 1)
+        assert not receiver.kinds()
+    until(lambda: receiver.kinds() == ALL)
+    assert box.held() == 0

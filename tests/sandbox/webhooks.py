@@ -119,7 +119,7 @@ class Sender:
             if act.get("delay"):
                 await asyncio.sleep(act["delay"])
             if act.get("hold"):
-                await self.state.hold()
+                await self.state.hold(act)
             plan, status = await self.attempt(event, act, 1)
         finally:
             done.set()

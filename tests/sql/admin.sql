@@ -36,6 +36,11 @@ select is(tests.operates(tests.claims(:'olga'), 'x@example.com, ' || :'olga' || 
 select is(tests.operates(tests.claims(:'olga'), left(:'olga', 8)), 'PT403 operator_needed', 'a part of the id is none');
 select is(tests.operates(tests.claims(:'olga', '{"email":"x@example.com"}'), 'Olga@Example.com'), 'yes', 'the account''s own address');
 select is(tests.operates(tests.claims(:'alice', '{"email":"olga@example.com"}'), 'olga@example.com'), 'PT403 operator_needed', 'not what a token says of an account that has another');
+select is(tests.operates(jsonb_build_object('sub', gen_random_uuid(), 'role', 'authenticated', 'email', 'olga@example.com', 'email_verified', true), 'olga@example.com'),
+          'PT403 operator_needed', 'nor what a token says of an account that is not at hand');
+insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), E'kate\u212a@example.com', now()) returning id as kelvin \gset
+select is(tests.operates(tests.claims(:'kelvin'), n), 'PT403 operator_needed', format('a sign that lower case makes a letter of is not %s', n))
+  from unnest(array['katek@example.com', 'KATEK@EXAMPLE.COM']) n;
 update auth.users set email_confirmed_at = null where id = :'olga';
 select is(tests.operates(tests.claims(:'olga', '{"email":"olga@example.com","email_verified":true,"user_metadata":{"email_verified":true}}'), 'olga@example.com'),
           'PT403 operator_needed', 'not while it is not confirmed');
@@ -149,7 +154,12 @@ select :'made'::jsonb ->> 'id' as new \gset
 select is(:'made'::jsonb - '{id,created_at}'::text[] @> '{"name":"New one","provider_type":"vapi","priority":3,"starts_per_second":7,"is_active":false,"has_key":false,"key_number":1,"key_hint":null}',
           true, 'a provider is made, and takes no calls yet');
 select is(tests.logged() ~ format('^provider.(created|updated) operator %s - ', :'olga'), true, 'which is written down');
-select throws_ok('select api.admin_provider_create(''x'', ''vapi'', p_base_url => ''ftp://x'')', 'PT422', 'url_invalid', 'an address is one of the web');
+select throws_ok(format('select api.admin_provider_create(''x'', ''vapi'', p_base_url => %L)', u), 'PT422', 'url_invalid', format('a key is not sent to %s', u))
+  from unnest(array['ftp://x', 'https://', 'https:///x', 'http://api.example.com', 'http://10.0.0.1', 'http://127.0.0.1.example.com', 'http://127.0.0.1@example.com/', 'http://localhost.example.com',
+                    'https://user:pw@example.com', 'https://example.com?x', 'https://example.com/#x', E'https://example.com/\nx', E'https://example.com\n', 'https://exa mple.com', ' https://example.com',
+                    'HTTPS://example.com', 'https://example.com\@example.org', 'file:///etc/passwd']) u;
+select is((api.admin_provider_update(:'new', jsonb_build_object('base_url', u)) ->> 'base_url'), u, format('but to %s', u))
+  from unnest(array['https://api.example.com', 'https://api.example.com:8443/v2/', 'https://[2001:db8::1]/x', 'http://localhost:9/x', 'http://[::1]:80']) u;
 select is((api.admin_provider_update(:'new', '{"name":"Newer","starts_per_second":null,"base_url":null,"max_concurrent_calls":77}'))
           @> '{"name":"Newer","starts_per_second":null,"base_url":null,"max_concurrent_calls":77,"priority":3}', true, 'what is named is changed, null clears');
 select is(tests.logged(), format('provider.updated operator %s - {"name": "Newer", "changed": ["base_url", "max_concurrent_calls", "name", "starts_per_second"]}', :'olga'), 'with the names of what changed');
@@ -181,8 +191,9 @@ select is(api.admin_provider_health(:'provider') ->> 'state', 'draining', 'which
 select is((api.admin_provider_health(:'provider') ->> 'free')::integer, 0, 'nothing new goes there');
 select is(api.admin_provider_pause(:'provider') @> '{"is_active":false,"is_draining":false}', true, 'or switched off');
 select tests.be_nobody();
-update public.call_service_providers set failures = 3, cooling_until = now() + interval '1 hour', cooling_reason = 'rate' where id = :'provider';
+update public.call_service_providers set failures = 3, cooling_until = now() + interval '1 hour', cooling_reason = 'rate', last_error = 'no line for +15550100002 now' where id = :'provider';
 select tests.operator(:'olga');
+select is(api.admin_provider_health(:'provider') ->> 'last_error', 'no line for # now', 'what a provider said is shown without numbers');
 select is(api.admin_provider_resume(:'provider') @> '{"is_active":true,"is_draining":false}', true, 'and resumed');
 select is(api.admin_provider_health(:'provider') @> '{"state":"active","failures":0,"cooling_until":null}', true, 'as if it were well');
 select throws_ok('select api.admin_provider_pause(gen_random_uuid())', 'PT404', 'provider_not_found', 'one that is not there is not paused');

@@ -15,6 +15,10 @@ $$;
 create function tests.last(p_organization uuid) returns public.audit_log language sql security definer as $$
     select a from public.audit_log a where a.organization_id = p_organization order by a.created_at desc, a.id desc limit 1
 $$;
+create function tests.listed() returns jsonb language sql security definer as $$
+    select (a.details -> 'numbers') || jsonb_build_array(a.action, a.actor_type, a.target_type) from public.audit_log a
+     where a.action like 'do_not_call.%' order by a.created_at desc, a.id desc limit 1
+$$;
 grant execute on all functions in schema tests to public;
 
 -- ---- what is written ---------------------------------------------------------------
@@ -55,6 +59,35 @@ select tests.be(:'carol', :'work');
 select api.member_leave(:'work') \g /dev/null
 select tests.be(:'alice', :'work');
 select is((tests.last(:'work')).action, 'member.left', 'who left');
+
+-- The do-not-call list, in whatever way it changes.
+select api.do_not_call_add('+15550100007', 'asked by mail') \g /dev/null
+select is(tests.listed(), '[{"phone_number":"+15550100007","reason":"asked by mail"},"do_not_call.added","user","do_not_call"]', 'who is not called any more, and why');
+select api.do_not_call_add('+15550100007') \g /dev/null
+select api.do_not_call_add('+15550100007', 'asked by mail') \g /dev/null
+select is((select count(*) from public.audit_log a where a.action like 'do_not_call.%'), 1::bigint, 'twice is once');
+select api.do_not_call_add('+15550100007', 'and by telephone') \g /dev/null
+select is(tests.listed(), '[{"phone_number":"+15550100007","reason":"and by telephone"},"do_not_call.changed","user","do_not_call"]', 'another reason');
+select api.contact_create('+15550100007') ->> 'id' as contact \gset
+select api.contact_update(:'contact', '{"do_not_call":false}') \g /dev/null
+select is(tests.listed() #- '{0,created_at}', jsonb_build_array(jsonb_build_object('phone_number', '+15550100007', 'reason', 'and by telephone', 'created_by', :'alice'),
+    'do_not_call.removed', 'user', 'do_not_call'), 'taken off by its contact: with what stood there');
+select api.contact_update(:'contact', '{"do_not_call":true}') \g /dev/null
+select is(tests.listed() -> 1 #>> '{}', 'do_not_call.added', 'put on by its contact');
+select tests.be_nobody();
+update public.do_not_call set phone_number = '+15550100008' where organization_id = :'work';
+select is((select array_agg(a.action || ' ' || a.actor_type || ' ' || (a.details -> 'numbers' -> 0 ->> 'phone_number') order by a.created_at desc)
+             from (select * from public.audit_log x where x.action like 'do_not_call.%' order by x.created_at desc limit 2) a),
+          '{do_not_call.added system +15550100008,do_not_call.removed system +15550100007}', 'past the API another number is one that goes and one that comes');
+insert into public.do_not_call (organization_id, phone_number, reason) select :'work', '+1555010' || n, 'import x' from generate_series(1001, 1250) n;
+select is((tests.last(:'work')).details, '{"count":250,"reason":"import x"}', 'many at once are counted');
+delete from public.do_not_call where organization_id = :'work';
+select is((select array_agg(n order by n) from (select jsonb_array_length(a.details -> 'numbers') as n from public.audit_log a
+            where a.action = 'do_not_call.removed' order by a.created_at desc limit 3) x), '{51,100,100}', 'but each that leaves is named, a hundred in an entry');
+insert into public.do_not_call (organization_id, phone_number) values (:'bobs', '+15550100009');
+select is(tests.log(:'bobs'), '{organization.created system,member.added system,do_not_call.added system}'::text[], 'in the log of whose list it is');
+delete from public.do_not_call where organization_id = :'bobs';
+select tests.be(:'alice', :'work');
 select api.organization_delete(:'work') \g /dev/null
 select is((tests.last(:'work')).action, 'organization.deleted', 'deletion');
 select api.organization_restore(:'work') \g /dev/null
@@ -84,6 +117,7 @@ select throws_ok(format('select api.audit_list(%L)', :'work'), 'PT404', 'organiz
 select is((select count(distinct organization_id)::integer from public.audit_log), 1, 'and none of it is seen');
 select is(public.csv_field('a"b,c'), '"a""b,c"', 'a field of CSV');
 select is(public.csv_field('=1+1') || public.csv_field('-1') || public.csv_field('@x'), '"''=1+1""''-1""''@x"', 'is never a formula');
+select is(left(public.csv_field(x || '1'), 2), '"''', format('nor behind %L', x)) from unnest(array[chr(65309), chr(65291), chr(65312), chr(65293), chr(10), chr(9)]) x;
 select is(public.csv_field(null), '""', 'nothing is nothing');
 
 -- ---- append-only -----------------------------------------------------------------------

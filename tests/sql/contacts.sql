@@ -231,6 +231,35 @@ select tests.be(:'alice', :'mine');
 select lives_ok(format('select api.contact_import_delete(%L)', :'import'::jsonb ->> 'id'), 'it can be forgotten');
 select is(jsonb_array_length(api.contact_import_list() -> 'data'), 3, 'then it is in no list');
 
+-- Two files at one time.
+select id as one from jsonb_to_record(api.contact_import_create('one')) x(id uuid) \gset
+select id as two from jsonb_to_record(api.contact_import_create('two')) x(id uuid) \gset
+select id as three from jsonb_to_record(api.contact_import_create('three')) x(id uuid) \gset
+select is(api.contact_import_begin(:'one') ->> 'state', 'open', 'one file');
+select is(api.contact_import_begin(:'two') ->> 'state', 'open', 'and another are read at one time');
+select is(api.contact_import_begin(:'three') - '{view,fence}'::text[] @> '{"state":"busy","retry_after":5}', true, 'a third one waits');
+select is(api.contact_import_begin(:'one') ->> 'state', 'running', 'of one of the two its own is told');
+select tests.be(:'bob', :'theirs');
+select is(api.contact_import_begin((api.contact_import_create('his') ->> 'id')::uuid) ->> 'state', 'open', 'another organization need not wait');
+select tests.be(:'alice', :'mine');
+select api.contact_import_release(:'one', 1) \g /dev/null
+select is(api.contact_import_begin(:'three') ->> 'state', 'open', 'until one is over');
+select api.contact_import_release(:'three', 1), api.contact_import_release(:'one', 1) \g /dev/null
+
+-- A number that is listed keeps its reason; what a file says of it is not lost on others.
+select api.do_not_call_add('+15550400031', 'asked') \g /dev/null
+select api.contact_import_create('reasons') as import \gset
+select api.contact_import_begin((:'import'::jsonb ->> 'id')::uuid) \g /dev/null
+select is(tests.said(tests.batch(:'import', '[{"line":2,"phone_number":"+15550400031","do_not_call":"true"},{"line":3,"phone_number":"+15550400032","do_not_call":"true"},
+    {"line":4,"phone_number":"+15550400032","do_not_call":"true"},{"line":5,"phone_number":"+15550400033","tags":[1],"do_not_call":"true"}]', '{"last":true}')), 'done 4 2 0 1 1 1',
+    'a file lists numbers');
+select is((select array_agg(d.phone_number || ' ' || left(d.reason, 6) order by d.phone_number) from public.do_not_call d
+            where d.organization_id = :'mine' and d.phone_number like '+1555040003%'), '{"+15550400031 asked","+15550400032 import"}', 'those of rows that were taken, once');
+
+-- The newest hundred are kept.
+select count(api.contact_import_create('many ' || n)) from generate_series(1, 110) n \g /dev/null
+select is((select count(*) || ' ' || min(i.name) filter (where i.name not like 'many%') from public.contact_imports i), '101 two', 'old imports go, but for one that is being read');
+
 -- ---- out again ----------------------------------------------------------------------------
 
 select is(public.contact_csv_field(v), w, 'in a file ' || coalesce(v, 'nothing') || ' is ' || w) from (values

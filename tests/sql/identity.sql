@@ -42,6 +42,9 @@ select throws_ok(format('select tests.token(%L, %L)', gen_random_uuid(), :'org')
 select throws_ok($$select public.request_identity_token('{"role":"service_role"}', null, 'calls:read')$$, 'PT400', 'bad_request', 'a service key must name the organization');
 select is((select organization_id from public.request_identity_token('{"role":"service_role"}', :'other', 'calls:read')), :'other'::uuid, 'then it acts for any');
 select throws_ok(format($$select public.request_identity_token('{"role":"service_role"}', %L, 'calls:read')$$, gen_random_uuid()), 'PT404', 'organization_not_found', 'that exists');
+update public.organizations set status = 'disabled' where id = :'other';
+select throws_ok(format($$select public.request_identity_token('{"role":"service_role"}', %L, 'calls:read')$$, :'other'), 'PT403', 'organization_inactive', 'and is open');
+update public.organizations set status = 'active' where id = :'other';
 select throws_ok($$select public.request_identity_token('{"role":"authenticated"}', null, 'calls:read')$$, 'PT404', 'organization_not_found', 'a token of nobody is nobody');
 
 -- ---- keys ----------------------------------------------------------------------

@@ -127,7 +127,7 @@ select throws_ok(format('select api.organization_restore(%L)', :'work'), 'PT409'
 select tests.be_nobody();
 update public.organizations set settings = '{"calling_hours":null}' where id = :'work';
 insert into public.idempotency_keys (organization_id, key, fingerprint, status, body) values (:'work', 'k', 'f', 200, '{}');
-insert into public.do_not_call (organization_id, phone_number) values (:'work', '+15550100009');
+insert into public.do_not_call (organization_id, phone_number) select :'work', '+1555030' || (n + 1000) from generate_series(1, 4500) n;
 insert into public.contacts (organization_id, phone_number) select :'work', '+1555020' || (n + 1000) from generate_series(1, 4500) n;
 insert into public.contact_imports (organization_id) values (:'work') returning id as import \gset
 insert into public.contact_import_errors (import_id, position, organization_id, line, code, detail) values (:'import', 1, :'work', 2, 'x', 'x');

@@ -45,7 +45,10 @@ select tests.said(:'org', 'E: Здравствуйте, я хочу записа
 select tests.said(:'org', 'F: Merhaba, bu bir sipariş için ve çok önemli, ışıklar yok ama siz ne dersiniz?') as tr \gset
 select tests.said(:'org', 'G: 予約 をお願いします', null, '{"language":"ja"}') as ja \gset
 select tests.said(:'other', 'H: appointments, Termine, citas and a secret of the other') as theirs \gset
-select is(public.transcripts_read(3), 3, 'transcripts are read some at a time');
+update public.call_transcripts set created_at = now() - interval '1 year' where call_id <> :'fr';
+select is(public.transcripts_read(1), 1, 'transcripts are read some at a time');
+select isnt((select search from public.call_transcripts where call_id = :'fr'), null, 'the newest first, whatever waits');
+select is(public.transcripts_read(2), 2, 'then the older ones');
 select is(public.transcripts_read(100), 5, 'until all are');
 select is(public.transcripts_read(100), 0, 'and none twice');
 select is((select string_agg(search_language, ' ' order by left(transcript_text, 1)) from public.call_transcripts where organization_id = :'org'),
@@ -116,6 +119,16 @@ select tests.be(:'alice');
 select is(tests.found('c4ca4238a0b923820dcc509a6f75849b') || tests.found('hippopotamus'), 'TU', 'and is found by its beginning');
 select is(jsonb_array_length(api.call_search('rhinoceros') -> 'data'), 1, 'a summary alone is found too');
 
+-- Words that fill their room to the last byte: there is none for the mark of their tenant.
+select tests.be_nobody();
+create function tests.many(p_from integer, p_n integer) returns text language sql as $$
+    select string_agg(chr(131072 + i % 1000) || chr(131072 + i / 1000) || repeat(chr(133000), 17), ' ') from generate_series(p_from, p_from + p_n - 1) i
+$$;
+select tests.said(:'org', tests.many(6500, 6607) || ' ' || repeat('x', 10), tests.many(0, 6500)) as full \gset
+select lives_ok(format($$select public.search_words('simple', summary, transcript_text) from public.call_transcripts where call_id = %L$$, :'full'), 'so many words just fit');
+select throws_ok(format($$select public.search_words('simple', summary, transcript_text || 'x') from public.call_transcripts where call_id = %L$$, :'full'), '54000', null, 'and no letter more');
+select is(public.transcripts_read(100), 1, 'what leaves no room for the mark keeps nobody up either');
+
 -- ---- tenants -------------------------------------------------------------------------
 
 select tests.be(:'bob');
@@ -140,6 +153,10 @@ begin
     return v_found;
 end
 $$;
+-- A cursor that was made by hand, of this very question.
+create function tests.forged(p_place text) returns text language sql as $$
+    select public.cursor_make('calls_search', now(), left(md5('penguin'), 12) || '/' || p_place)
+$$;
 select tests.be(:'alice');
 select is((tests.walk(100))[1], :'best', 'the best is first, however old');
 select is(cardinality(tests.walk(100)), 26, 'all are there');
@@ -151,6 +168,11 @@ select throws_ok(format('select api.call_search(%L, p_after => %L)', 'penguins',
 select throws_ok(format('select api.call_search(%L, p_status => %L, p_after => %L)', 'penguin', 'completed', :'cursor'), 'PT400', 'bad_cursor', 'nor with another filter');
 select api.call_list(p_limit => 1) ->> 'next_cursor' as list \gset
 select throws_ok(format('select api.call_search(%L, p_after => %L)', 'penguin', :'list'), 'PT400', 'bad_cursor', 'nor where another list ended');
+select throws_ok(format('select api.call_search(%L, p_after => %L)', 'penguin', tests.forged(p)), 'PT400', 'bad_cursor', format('a place such as %s is no place', p))
+  from unnest(array['1e+e/1/' || :'best', '1e999/1/' || :'best', '1e-99/1/' || :'best', '.../1/' || :'best', '1/1/' || repeat('-', 36), '1/1/' || repeat('a', 36), '-1/1/' || :'best',
+                    '1/' || repeat('9', 19) || '/' || :'best', 'NaN/1/' || :'best', '1/1/' || :'best' || '/1']) p;
+select lives_ok(format('select api.call_search(%L, p_after => %L)', 'penguin', tests.forged(p)), format('%s is one', p))
+  from unnest(array['0/0/' || :'best', '1e-29/1/' || :'best', repeat('9', 9) || '.' || repeat('9', 12) || '/' || repeat('9', 18) || '/' || :'best']) p;
 select is(jsonb_array_length(api.call_search('penguin', p_created_to => now() - interval '1 day') -> 'data'), 1, 'from a time to a time');
 select is(jsonb_array_length(api.call_search('penguin', p_created_from => now() - interval '10 minutes' - interval '1 second') -> 'data'), 10, 'and the other way');
 select is(jsonb_array_length(api.call_search('penguin', p_template_id => :'template') -> 'data'), 0, 'by template');

@@ -82,18 +82,30 @@ select is(:'made'::jsonb, '["b","a"]', 'without an order it is that of the decla
 select is(tests.refusal(format('select public.template_values(%L, %L, ''v'')', p, v)), r, format('%s for %s', v, p)) from (values
     ('{}', '{"any":"thing","n":1,"b":false,"none":null}', null),
     ('{}', '["x"]', 'PT422 variable_invalid v'),
-    ('{}', '{"a":{"b":1}}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":[1]}', 'PT422 variable_invalid v.a'),
+    ('{}', '7', 'PT422 variable_invalid v'),
+    ('{}', '{"a":{"b":[1,{"c":{}}]},"d":[[]],"e f":null,"":"x","g":"one\r\ntwo\u0007"}', null),
     ('{}', '{"a":"{{b}}"}', 'PT422 variable_invalid v.a'),
     ('{}', '{"a":"{% x %}"}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":"one\ntwo"}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":"\u0007"}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":"\u009f"}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":"\u202egnp.exe"}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":"\u2028"}', 'PT422 variable_invalid v.a'),
-    ('{}', '{"a":"Zoë, {braces} and 李 \\ \" %"}', null),
-    ('{}', '{"":"x"}', 'PT422 variable_invalid v'),
+    ('{}', '{"b":[1],"a":{"b":[1,{"c":"say {{b}}"}]}}', 'PT422 variable_invalid v.a'),
+    ('{}', '{"a":{"b":[1,{"{%c":1}]}}', 'PT422 variable_invalid v.a'),
+    ('{}', '{"a":"\u007b\u007bb"}', 'PT422 variable_invalid v.a'),
     ('{}', '{"a{{b":"x"}', 'PT422 variable_invalid v'),
+    ('{}', '{"a":"Zoë, {braces} and 李 \\ \" %"}', null),
+    ('{"required":["a"]}', '{"a":["x"],"b":{"c":1}}', null),
+    ('{"variables":[{"name":"a"}]}', '{"a":{"b":1}}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":[1]}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"{{b}}"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"{% x %}"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"12 Elm Street\r\n\tSecond floor\nSpringfield"}', null),
+    ('{"variables":[{"name":"a"}]}', '{"a":"one\rtwo"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"\u0007"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"\u000b"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"\u009f"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"\u202egnp.exe"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"\u2028"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a"}]}', '{"a":"שלום\u200f, e\u0301 and 👩‍🚒"}', null),
+    ('{"variables":[{"name":"a","type":"number"}]}', '{"a":"7\n"}', 'PT422 variable_invalid v.a'),
+    ('{"variables":[{"name":"a","type":"phone"}]}', '{"a":"+15550100001\n"}', 'PT422 variable_invalid v.a'),
     ('{"required":["a"]}', '{"b":"x"}', 'PT422 variable_missing v.a'),
     ('{"required":["a"]}', '{"a":"x","b":"y"}', null),
     ('{"required":"a"}', '{"b":"x"}', null),
@@ -118,10 +130,8 @@ select is(tests.refusal(format('select public.template_values(%L, %L, ''v'')', p
     ('{"variables":[{"name":"a","type":"date"}]}', '{"a":"tomorrow"}', 'PT422 variable_invalid v.a'),
     ('{"variables":[{"name":"a","type":"phone"}]}', '{"a":"+15550100001"}', null),
     ('{"variables":[{"name":"a","type":"phone"}]}', '{"a":"5550100001"}', 'PT422 variable_invalid v.a')) x(p, v, r);
-select is(tests.refusal(format('select public.template_values(''{}'', %L, ''v'')', jsonb_build_object('a', repeat('x', n)))), r, format('%s characters', n))
+select is(tests.refusal(format('select public.template_values(''{"variables":[{"name":"a"}]}'', %L, ''v'')', jsonb_build_object('a', repeat('x', n)))), r, format('%s characters', n))
   from (values (4000, null), (4001, 'PT422 variable_invalid v.a')) x(n, r);
-select is(tests.refusal(format('select public.template_values(''{}'', %L, ''v'')', (select jsonb_object_agg('v' || i, i) from generate_series(1, n) i))), r, format('%s values', n))
-  from (values (100, null), (101, 'PT422 variable_invalid v')) x(n, r);
 select is(public.template_values('{"variables":[{"name":"a","default":"d"},{"name":"b","default":2},{"name":"c"}]}', '{"a":"x","b":null}', 'v'), '{"a":"x","b":2}',
           'defaults are filled in where nothing was given');
 
@@ -266,9 +276,19 @@ select lives_ok(format('select public.call_template_unshare(%L, %L)', :'private'
 select is(tests.refusal(format('select public.call_template_unshare(%L, %L)', :'private', :'share')), 'PT404 share_not_found ', 'once');
 select is(tests.sees_of(:four, null, :'other'), 'Public', 'and the organization sees it no more');
 select tests.be_nobody();
+insert into public.call_templates (name, organization_id, created_by, visibility) values ('Carol''s', :'org', :'carol', 'private') returning id as carols \gset
+insert into public.call_template_targets (template_id, provider_type, assistant) values (:'carols', 'vapi', 'assistant-1');
+insert into public.call_templates (name, organization_id, created_by, visibility) values ('Elsewhere', :'other', :'carol', 'private') returning id as elsewhere \gset
 delete from public.organization_members where user_id = :'carol';
 select is(tests.sees_of(:four, :'carol', :'other'), 'Public', 'who has left sees nothing that was shared with him as a member');
 select tests.be_nobody();
+select is((select t.visibility from public.call_templates t where t.id = :'carols'), 'organization', 'what was private to him becomes his organization''s');
+select is((select t.created_by from public.call_templates t where t.id = :'carols'), :'carol'::uuid, 'and says still who made it');
+select is((select t.visibility from public.call_templates t where t.id = :'elsewhere'), 'private', 'but not what he made for another one');
+select is(tests.sees_of(array[:'carols']::uuid[], :'alice', :'org'), 'Carol''s', 'so that the others see it');
+select is(tests.sees_of(array[:'carols']::uuid[], :'carol', :'other'), null, 'and he does no more');
+select tests.be_nobody();
+update public.call_templates set deleted_at = now() where id = any (array[:'carols', :'elsewhere']::uuid[]);
 insert into public.organization_members (organization_id, user_id, role) values (:'org', :'carol', 'member');
 
 -- Shared and public, then private again.
@@ -322,9 +342,30 @@ select lives_ok(format('delete from public.call_templates where id = %L', :'unus
 select lives_ok(format('delete from public.organizations where id = %L', :'short'), 'and all of them with their organization');
 select is_empty(format('select from public.call_templates where id = %L', :'kept'), 'which takes them along');
 
+-- A copy has what its maker may use; there is an end to them.
+select tests.organization('Many') as many \gset
+insert into public.assistants (organization_id, name, vapi_assistant_id) values (:'many', 'theirs', 'assistant-many');
+insert into public.call_templates (name, organization_id, visibility) values ('Shown', :'many', 'public') returning id as shown \gset
+insert into public.call_template_targets (template_id, provider_type, assistant, caller_number) values (:'shown', 'vapi', 'assistant-many', 'number-1'),
+    (:'shown', 'synthflow', 'model-1', '+15550109999');
+select tests.be(:'bob');
+select is(api.call_template_copy(:'shown') -> 'targets', '[{"provider_type":"synthflow","assistant":"model-1","caller_number":null}]',
+          'a copy leaves out the number and the assistant that are another organization''s');
+select tests.be_nobody();
+insert into public.call_templates (name, organization_id) select 't', :'other' from generate_series(1, 5000 - (select count(*)::integer from public.call_templates t
+    where t.organization_id = :'other' and t.deleted_at is null));
+select tests.be(:'bob');
+select is(tests.refusal('select api.call_template_create(''one more'')'), 'PT409 call_templates_full ', 'an organization has 5000 at most');
+select tests.be_nobody();
+
 -- ---- what assistants are made from --------------------------------------------------------------------
 
 select cmp_ok((select count(*)::integer from public.templates where is_active), '>=', 12, 'there is a stock of templates');
+select ok(t.system_prompt ~ 'automated assistant', t.slug || ' says what it is when asked') from public.templates t;
+select ok(t.system_prompt ~* 'not want (such calls|to be called)|do not call me again', t.slug || ' takes no for an answer') from public.templates t where t.tags ? 'outbound';
+select ok(t.system_prompt !~ '\m(he|she|him|her|his)\M', t.slug || ' takes nobody for a man or a woman') from public.templates t;
+select ok(t.first_message !~ '\{\{(?!business_name|agent_name|customer_name)', t.slug || ' says nothing before it knows who listens')
+  from public.templates t where t.system_prompt ~* 'tell nobody else|to anybody else say|somebody else answers, do not say|say nothing about';
 select is(tests.refusal(format('update public.templates set name = name where slug = %L', t.slug)), null, t.slug || ' declares what its texts use') from public.templates t;
 select ok(v ->> 'description' is not null and v ? 'example', format('%s: %s has a description and an example', t.slug, v ->> 'name'))
   from public.templates t, jsonb_array_elements(t.variables) v;

@@ -13,7 +13,7 @@ enum { ROWS = 40000, LINE_MAX_LEN = 64 };
 /* ---- a program ------------------------------------------------------------ */
 
 struct place_in {
-	int64_t bytes, line, stop;
+	int64_t bytes, line, stop, patience;
 	const char *digest;
 };
 
@@ -22,6 +22,7 @@ static const struct field place_fields[] = {
 	FIELD(line, QUERY, T_INT, INTO(struct place_in, line), .dflt = "1", .doc = "x"),
 	FIELD(digest, QUERY, T_STR, INTO(struct place_in, digest), .dflt = "", .doc = "x"),
 	FIELD(stop, QUERY, T_INT, INTO(struct place_in, stop), .dflt = "0", .doc = "x"),
+	FIELD(patience, QUERY, T_INT, INTO(struct place_in, patience), .dflt = "600", .doc = "x"),
 };
 
 /* Skips to the place, reads so many records (0: all), and says what it saw. */
@@ -36,7 +37,7 @@ read_rows(struct ctx *c, const void *arg)
 	struct out *o;
 
 	snprintf(place.digest, sizeof(place.digest), "%s", in->digest);
-	if (intake_open(c, &t) < 0 || intake_skip(c, &t, &place) < 0)
+	if (intake_open(c, &t, (int)in->patience) < 0 || intake_skip(c, &t, &place) < 0)
 		return -1;
 	while ((!in->stop || n < in->stop) && (rc = intake_next(c, &t)) > 0)
 		first = n++ ? first : t.csv.record.line;
@@ -60,7 +61,8 @@ be_over(struct ctx *c, const void *arg)
 	struct intake t;
 
 	snprintf(place.digest, sizeof(place.digest), "%s", in->digest);
-	if (intake_open(c, &t) < 0 || intake_skip(c, &t, &place) < 0 || intake_over(c, &t) < 0)
+	if (intake_open(c, &t, (int)in->patience) < 0 || intake_skip(c, &t, &place) < 0 ||
+	    intake_over(c, &t) < 0)
 		return -1;
 	return reply_empty(c, 204);
 }
@@ -204,6 +206,36 @@ a_body_that_breaks_off_is_told(void **state UNUSED)
 	assert_int_equal(served_finish(pid), 0);
 }
 
+static void
+a_body_that_stays_away_is_given_up(void **state UNUSED)
+{
+	pid_t pid = served_start(&program, alone);
+	int fd = client_begin(served_path, "PUT", "/rows?patience=1", "100");
+
+	client_record(fd, STDIN, "a,b\nc", 5);
+	client_answer(fd, &a);
+	assert_int_equal(a.status, 408);
+	assert_non_null(strstr(a.body, "body_slow"));
+	assert_int_equal(served_finish(pid), 0);
+}
+
+/* Never so long without a byte that it would be given up for that. */
+static void
+a_body_that_only_trickles_is_given_up(void **state UNUSED)
+{
+	pid_t pid = served_start(&program, alone);
+	int fd = client_begin(served_path, "PUT", "/rows?patience=1", "100000");
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+	int64_t deadline = clock_steady_ms() + 60000;
+
+	do
+		client_record(fd, STDIN, "a", 1);
+	while (poll(&answer, 1, 100) == 0 && clock_steady_ms() < deadline);
+	client_answer(fd, &a);
+	assert_int_equal(a.status, 408);
+	assert_int_equal(served_finish(pid), 0);
+}
+
 int
 main(void)
 {
@@ -213,6 +245,8 @@ main(void)
 		cmocka_unit_test_teardown(reading_goes_on_where_it_was, served_kill),
 		cmocka_unit_test_teardown(another_body_is_refused, served_kill),
 		cmocka_unit_test_teardown(a_body_that_breaks_off_is_told, served_kill),
+		cmocka_unit_test_teardown(a_body_that_stays_away_is_given_up, served_kill),
+		cmocka_unit_test_teardown(a_body_that_only_trickles_is_given_up, served_kill),
 	};
 
 	return cmocka_run_group_tests(tests, make_body, drop_body);
