@@ -178,22 +178,40 @@ def test_the_manuals_first_call_can_be_pasted(up):
                                " and to_number in ('+15550100100', '+15550100101')") == "2", what="the manual's calls")
 
 
-def test_readmes_first_call_works_as_it_is_told(up):
-    """What is said between the commands (what is the code, the token, the key) is done between them."""
-    first, call = up.blocks("README.md", "Use it")
-    api, kind, sign_up, verify, key = first.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{up.port}") \
-        .replace("\\\n", " ").replace("me@example.com", "reader@example.com").strip().split("\n")
-    assert (api[:4], kind[:5]) == ("API=", "JSON=")
-    up.psql("insert into call_templates (id, name, is_public) values ('d3300000-0000-4000-8000-0000000000f1', 'R', true)",
-            "insert into call_template_targets (template_id, provider_type, assistant, caller_number) values"
-            " ('d3300000-0000-4000-8000-0000000000f1', 'vapi', 'a', '+15550009999')")
-    said = up.shell("\n".join([
-        'field() { sed -n "s/.*\\"$1\\": *\\"\\([^\\"]*\\)\\".*/\\1/p"; }', api, kind, sign_up, "read -r CODE",
-        f"SESSION=$({verify})", "TOKEN=$(field access_token <<<$SESSION)", "ORGANIZATION=$(field organization_id <<<$SESSION)",
-        f"KEY=$({key} | field key)", "TEMPLATE=d3300000-0000-4000-8000-0000000000f1", call]),
-        lambda: up.code("reader@example.com"))
-    ordered = json.loads(said.split('"confirmation_sent"}')[1])
-    assert (ordered["status"], ordered["scheduled_time"][:16]) == ("queued", "2030-01-02T15:04")
+# What a reader of README's "Use it" does after a command, by what stands in it: keeps something of its answer, or waits.
+UNTIL = "until curl -sS {} -H \"$AS\" | grep -q {}; do sleep 0.2; done"
+AFTER = [
+    ("auth/signup", "read -r CODE"),
+    ("verify-email", "TOKEN=$(field access_token) ORGANIZATION=$(field organization_id)"),
+    ("/api-keys", "KEY=$(field key)"),
+    ("/call-templates", "TEMPLATE=$(field id)"),
+    ("order-4711", "CALL=$(field id); " + UNTIL.format("$API/api/v1/calls/$CALL", "'\"status\": \"completed\"'") + "; "
+                   + UNTIL.format("$API/api/v1/calls/search?q=appointment", "'\"rank\"'")),
+    ('"name":"customers"', "IMPORT=$(field id)"),
+]
+
+
+def told(block):
+    """A block's commands; of each the answer is kept and shown."""
+    lines = []
+    for command in re.split(r"\n(?=curl )", block.strip()):
+        lines.append(command if not command.startswith("curl ") else f"{command} >answer; cat answer; echo")
+        lines += [then for mark, then in AFTER if command.startswith("curl ") and mark in command]
+    return lines
+
+
+def test_what_readme_says_of_its_use_works_as_it_is_told(up):
+    """What is said between the commands (what is the code, the token, an id) is done between them."""
+    blocks = up.blocks("README.md", "Use it")
+    script = ['field() { sed -n "s/.*\\"$1\\": *\\"\\([^\\"]*\\)\\".*/\\1/p" answer; }', *(line for block in blocks[:4] for line in told(block))]
+    said = up.shell("\n".join(script).replace("http://127.0.0.1:8080", f"http://127.0.0.1:{up.port}").replace("me@example.com", "reader@example.com"),
+                    lambda: up.code("reader@example.com"))
+    assert "urn:hookswitch:error" not in said, said
+    assert "hsk_" in said and '"transcript": "' in said and '"match": true' in said and '"group_by": "outcome"' in said
+    assert re.search(r'completed,\+15550100100,.*""who"": ""Ann""', said), "the export"
+    assert '"rows_created": 1' in said and '"line": 3' in said and '"phone_number": "+15550100200"' in said
+    client, = blocks[4:]
+    assert (up.folder / re.search(r"\S+\.json", client)[0]).exists()
 
 
 def test_the_manuals_commands_for_runs_can_be_pasted(up):
