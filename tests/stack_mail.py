@@ -48,10 +48,10 @@ class Mail:
 class Mails:
     """What a stack knows of mails.  It needs sandbox, sql and run_program of Stack."""
 
-    def work(self, wait=None, expect=0, **more):
+    def work(self, wait=None, expect=0, deadline=PATIENCE, **more):
         """workflow-pump --once [--wait]; answers its summary."""
         words = ["--once", *(["--wait", wait] if wait is not None else [])]
-        done = self.run_program("workflow-pump", *words, deadline=PATIENCE + (wait or 0), **more)
+        done = self.run_program("workflow-pump", *words, deadline=deadline + (wait or 0), **more)
         with open(self.folder / "work.log", "a", encoding="utf-8") as log:
             log.write(done.stderr)
         assert expect is None or done.returncode == expect, \

@@ -216,7 +216,7 @@ $$;
 create or replace function public.search_hits(
     p_organization uuid, p_languages text[], p_questions tsquery[], p_status text, p_template uuid, p_from timestamptz, p_to timestamptz,
     p_until timestamptz, p_rank real, p_at timestamptz, p_id uuid, p_limit integer) returns table (id uuid, at timestamptz, rank real)
-    language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_custom_plan as $$
+    language plpgsql stable security definer rows 20 set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
     v_all tsquery;
 begin

@@ -100,7 +100,7 @@ grant execute on function public.page_view(text, jsonb[], timestamptz[], text[],
     public.call_csv(public.calls), public.csv_number(text), public.search_languages(), public.search_language(text), public.search_fold(text),
     public.search_word(text), public.search_question(text, text), public.search_languages_of(uuid),
     public.search_hits(uuid, text[], tsquery[], text, uuid, timestamptz, timestamptz, timestamptz, real, timestamptz, uuid, integer),
-    public.search_view(uuid, timestamptz, real, tsquery), public.search_marked(text, text, tsquery),
+    public.search_marked(text, text, tsquery),
     public.calls_counted(uuid, timestamptz, timestamptz, text), public.calls_group(text, text, timestamptz, text, text),
     public.calls_grouped(timestamptz, timestamptz, text, text), public.zone_needed(text), public.feedback_view(public.call_feedback),
     public.feedback_give(uuid, integer, text), public.feedback_change(uuid, jsonb), public.feedback_withdraw(uuid) to hookswitch_api;

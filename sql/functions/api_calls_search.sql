@@ -25,26 +25,19 @@ begin
     if v_questions[1] is null then
         perform public.refuse_field('search_empty', 'q', 'There is no word in it.');
     end if;
+    -- The hit behind the page's last one is only there to be known of: its call is not shown.
     return (select public.page_view('calls_search',
-                       array_agg(public.search_view(h.id, h.at, h.rank, v_questions[array_position(v_languages, t.search_language)]) order by h.place),
+                       array_agg(case when h.place <= p_limit then jsonb_build_object(
+                           'call', public.call_view(c), 'rank', h.rank, 'language', nullif(t.search_language, 'simple'),
+                           'summary', case when t.summary is null then '[]' else public.search_marked(t.summary, t.search_language, q.question) end,
+                           'transcript', public.search_marked(t.transcript_text, t.search_language, q.question)) end order by h.place),
                        array_agg(v_until order by h.place),
                        array_agg(format('%s/%s/%s/%s', v_mark, h.rank, (extract(epoch from h.at) * 1000000)::bigint, h.id) order by h.place), p_limit)
               from (select x.*, row_number() over (order by x.rank desc, x.at desc, x.id desc) as place
                       from public.search_hits(v_organization, v_languages, v_questions, p_status, p_template_id, p_created_from, p_created_to, v_until,
                                v_place[2]::real, timestamptz 'epoch' + v_place[3]::bigint * interval '1 microsecond', v_place[4]::uuid, p_limit + 1) x) h
-              join public.call_transcripts t on t.call_id = h.id and t.call_created_at = h.at);
-end
-$$;
-
--- One hit: the call, and where it was found.
-create or replace function public.search_view(p_call uuid, p_created timestamptz, p_rank real, p_question tsquery) returns jsonb
-    language plpgsql stable set search_path = '' as $$
-begin
-    return (select jsonb_build_object('call', public.call_view(c), 'rank', p_rank, 'language', nullif(t.search_language, 'simple'),
-                                      'summary', case when t.summary is null then '[]' else public.search_marked(t.summary, t.search_language, p_question) end,
-                                      'transcript', public.search_marked(t.transcript_text, t.search_language, p_question))
-              from public.call_transcripts t
-              join public.calls c on c.id = t.call_id and c.created_at = t.call_created_at
-             where t.call_id = p_call and t.call_created_at = p_created);
+              join public.call_transcripts t on t.call_id = h.id and t.call_created_at = h.at
+              join public.calls c on c.id = h.id and c.created_at = h.at
+             cross join lateral (select v_questions[array_position(v_languages, t.search_language)] as question) q);
 end
 $$;

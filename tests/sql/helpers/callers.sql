@@ -142,7 +142,6 @@ insert into callers (name, callers, attempt, answer) values
         null, 10)', 'PT404 organization_not_found'),
     ('public.search_hits', 'api', 'select count(*) from public.search_hits(''$mine'', ''{simple,english}'', ''{secret,secret}'', null, null, null, null, now(), null, null,
         null, 10)', '0'),
-    ('public.search_view', 'api', 'select count(*) from public.calls c where public.search_view(''$over'', c.created_at, 1, ''secret'') is not null', '0'),
     ('public.feedback_give', 'api', 'select public.feedback_give(''$over'', 1, ''x'')', 'PT404 call_not_found'),
     ('public.feedback_change', 'api', 'select public.feedback_change(''$over'', ''{"rating":1}'')', 'PT404 feedback_not_found'),
     ('public.feedback_withdraw', 'api', 'select public.feedback_withdraw(''$over'')', 'PT404 feedback_not_found'),
