@@ -132,7 +132,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.template_tags', 'api', null, null),
     ('public.assistant_template_view', 'api', null, null),
     ('public.assistant_template_render', 'api', 'select public.assistant_template_render(''none'', ''{}'')', 'PT404 assistant_template_not_found'),
-    ('public.page_view', 'api', null, null),
+    ('public.page_view', 'api operator', null, null),
     -- Calls: what is looked for, counted, judged.
     ('public.call_rows', 'api', 'select count(*) from public.call_rows(null, null, null, null, null, null, null, 1000)', '0'),
     ('public.calls_counted', 'api', 'select count(*) from public.calls_counted(''$theirs'', ''2000-01-01'', ''2100-01-01'', ''day'')', '0'),
