@@ -123,20 +123,22 @@ begin
 end
 $$;
 
--- Reads some of those that nobody has read yet, the newest first: an upgrade leaves a million, and today's shall not wait for them.  Answers how many.  Several may do so at once.
+-- Reads some of those that nobody has read yet, the newest first: an upgrade leaves a million, and today's shall not wait for them.  Answers how
+-- many.  Several may do so at once.  One after the other: joined with what is there, each batch was compared with all where the planner did not
+-- know yet how many that are.
 create or replace function public.transcripts_read(p_limit integer) returns integer
     language plpgsql security definer set search_path = '' set client_min_messages = warning as $$
 declare
-    v_read integer;
+    t public.call_transcripts;
+    v_found record;
+    v_read integer := 0;
 begin
-    with unread as (
-        select t.call_id, t.call_created_at, public.transcript_vector(t) as v
-          from (select x.* from public.call_transcripts x where x.search is null order by x.created_at desc limit p_limit for update skip locked) t)
-    update public.call_transcripts t
-       set search = (u.v).words, search_language = (u.v).language
-      from unread u
-     where t.call_id = u.call_id and t.call_created_at = u.call_created_at;
-    get diagnostics v_read = row_count;
+    for t in select x.* from public.call_transcripts x where x.search is null order by x.created_at desc limit p_limit for update skip locked loop
+        select v.words, v.language into v_found from public.transcript_vector(t) v;
+        update public.call_transcripts c set search = v_found.words, search_language = v_found.language
+         where c.call_id = t.call_id and c.call_created_at = t.call_created_at;
+        v_read := v_read + 1;
+    end loop;
     return v_read;
 end
 $$;

@@ -177,5 +177,16 @@ select is(jsonb_array_length(api.call_search('penguin', p_created_to => now() - 
 select is(jsonb_array_length(api.call_search('penguin', p_created_from => now() - interval '10 minutes' - interval '1 second') -> 'data'), 10, 'and the other way');
 select is(jsonb_array_length(api.call_search('penguin', p_template_id => :'template') -> 'data'), 0, 'by template');
 
+-- ---- what the planner does not know --------------------------------------------------------
+
+select tests.be_nobody();
+select tests.said(:'org', 'one of the many for you and that is it') from generate_series(1, 1500) i \g /dev/null
+update pg_class set reltuples = 0, relpages = pg_relation_size(oid) / 8192 where oid = 'public.call_transcripts'::regclass; -- as looked at while they came
+set local enable_seqscan = off;
+select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) as before from pg_stat_xact_user_tables where relname = 'call_transcripts' \gset
+select is(public.transcripts_read(50), 50, 'some of many are read');
+select cmp_ok((select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) - :before from pg_stat_xact_user_tables where relname = 'call_transcripts'), '<', 500::bigint,
+              'without a look at the others, whatever the statistics say');
+
 select * from finish();
 rollback;
