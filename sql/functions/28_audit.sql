@@ -149,7 +149,7 @@ begin
     if tg_op = 'INSERT' then
         perform public.audit_numbers('do_not_call.added', array(select row(c.*)::public.do_not_call from changed c));
     elsif tg_op = 'DELETE' then
-        perform public.audit_numbers('do_not_call.removed', array(select row(c.*)::public.do_not_call from changed c));
+        perform public.audit_numbers('do_not_call.removed', array(select row(w.*)::public.do_not_call from was w));
     else
         perform public.audit_numbers('do_not_call.removed', array(select row(w.*)::public.do_not_call from was w where not exists (
             select from changed c where (c.organization_id, c.phone_number) = (w.organization_id, w.phone_number))));

@@ -102,7 +102,7 @@ create trigger do_not_call_lock before insert on public.do_not_call
 create trigger do_not_call_added after insert on public.do_not_call
     referencing new table as changed for each statement execute function public.audit_do_not_call();
 create trigger do_not_call_removed after delete on public.do_not_call
-    referencing old table as changed for each statement execute function public.audit_do_not_call();
+    referencing old table as was for each statement execute function public.audit_do_not_call();
 create trigger do_not_call_changed after update on public.do_not_call
     referencing old table as was new table as changed for each statement execute function public.audit_do_not_call();
 

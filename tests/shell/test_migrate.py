@@ -382,9 +382,10 @@ def test_every_function_is_sound(database):
               from pg_proc p
               join pg_namespace n on n.oid = p.pronamespace
               join pg_language l on l.oid = p.prolang and l.lanname = 'plpgsql'
-              left join (select distinct tgfoid, tgrelid from pg_trigger where not tgisinternal) t on t.tgfoid = p.oid
+              left join (select tgfoid, tgrelid, max(tgoldtable::text)::name as was, max(tgnewtable::text)::name as became
+                           from pg_trigger where not tgisinternal group by 1, 2) t on t.tgfoid = p.oid
              cross join lateral checker.plpgsql_check_function_tb(p.oid, coalesce(t.tgrelid, 0), performance_warnings => false,
-                                                                 extra_warnings => true) x
+                                                                 extra_warnings => true, oldtable => t.was, newtable => t.became) x
              where n.nspname in ('public', 'api') and (p.prorettype <> 'trigger'::regtype or t.tgrelid is not null)
                and x.level in ('error', 'warning', 'warning extra')
                -- A literal as the first value of a variable, such as '[]' of a jsonb.
