@@ -92,9 +92,10 @@ def idle_share(stack, pump):
     wait_until(stack.all_over, PATIENCE, "the end of all calls")
     time.sleep(1)
     pids = [pump.pid, *measure.backends(stack, "queue-pump")]
-    before, since = measure.cpu_exact(pids), time.monotonic_ns()
+    before, since = {pid: measure.cpu_exact([pid]) for pid in pids}, time.monotonic_ns()
     time.sleep(IDLE_SECONDS)
-    return (measure.cpu_exact(pids) - before) / (time.monotonic_ns() - since) * 100
+    there = [pid for pid in pids if measure.stat_of(pid)]  # a connection of more than one needs may have been closed
+    return sum(measure.cpu_exact([pid]) - before[pid] for pid in there) / (time.monotonic_ns() - since) * 100
 
 
 def single_calls(stack, provider):
