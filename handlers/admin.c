@@ -1,10 +1,11 @@
 /*
- * admin.c - for operators of an installation: people and organizations, providers and their keys,
- * what waits or hangs, what was used.
+ * admin.c - for operators of an installation: people and organizations, plans and who has one,
+ * providers and their keys, what waits or hangs, what was used, what does not fit together.
  *
  * What may be done is decided by sql/functions; dialling, hanging up and runs are the pumps'.
  */
 #include "admin-answers.h"
+#include "admin-billing.h"
 #include "admin-fields.h"
 #include "admin-provider-answers.h"
 #include "base/clock.h"
@@ -26,6 +27,9 @@
 #define ROOT "/api/v1/admin"
 #define PERSON_PATH ROOT "/people/{user_id}"
 #define ORGANIZATION ROOT "/organizations/{organization_id}"
+#define SUBSCRIPTION ORGANIZATION "/subscription"
+#define PLAN ROOT "/plans/{plan_id}"
+#define DIFFERENCE ROOT "/billing/differences/{difference_id}"
 #define PROVIDER ROOT "/providers/{provider_id}"
 #define RUN ROOT "/runs/{run_id}"
 
@@ -208,6 +212,54 @@ static const struct route routes[] = {
 	    "admin_organization_enable", "Open it again, as it was.", .after = poke_pump,
 	    .returns = RETURNS(admin_organization_out),
 	    .errors = ERRORS(ERR_ORGANIZATION_NOT_FOUND, ERR_ORGANIZATION_DELETED) },
+	{ GET, SUBSCRIPTION, OPERATOR, FIELDS(organization_fields), run_query, 200,
+	    "admin_subscription_get", "What it has, how it stands, what it had before.",
+	    .returns = RETURNS(admin_subscription_out),
+	    .errors = ERRORS(ERR_ORGANIZATION_NOT_FOUND) },
+	{ PUT, SUBSCRIPTION, OPERATOR, FIELDS(subscription_put_fields), run_query, 200,
+	    "admin_subscription_put", "Give it a plan by hand, with an end or for good.",
+	    .after = poke_pump, .returns = RETURNS(admin_subscription_out),
+	    .errors = ERRORS(ERR_ORGANIZATION_NOT_FOUND, ERR_SUBSCRIPTION_PLAN_NOT_FOUND,
+		ERR_EXPIRES_IN_PAST, ERR_SUBSCRIPTION_PAID) },
+	{ DELETE, SUBSCRIPTION, OPERATOR, FIELDS(organization_fields), run_query, 200,
+	    "admin_subscription_delete", "End one by hand: what remains is the default plan.",
+	    .returns = RETURNS(admin_subscription_out),
+	    .errors = ERRORS(ERR_ORGANIZATION_NOT_FOUND, ERR_SUBSCRIPTION_PAID) },
+	{ GET, ROOT "/plans", OPERATOR, FIELDS(page_fields), run_query, 200, "admin_plan_list",
+	    "All plans, the oldest first.", .returns = RETURNS_LIST(admin_plan_full_out) },
+	{ POST, ROOT "/plans", OPERATOR, FIELDS(plan_create_fields), run_query, 201,
+	    "admin_plan_create", "Make one.", .returns = RETURNS(admin_plan_full_out),
+	    .errors = ERRORS(ERR_PLAN_NAME_TAKEN, ERR_PLAN_DEFAULT, ERR_PRICE_TAKEN,
+		ERR_CURRENCY_INVALID) },
+	{ GET, PLAN, OPERATOR, FIELDS(plan_fields), run_query, 200, "admin_plan_get",
+	    "One plan, with its prices.", .returns = RETURNS(admin_plan_full_out),
+	    .errors = ERRORS(ERR_SUBSCRIPTION_PLAN_NOT_FOUND) },
+	{ PATCH, PLAN, OPERATOR, FIELDS(plan_update_fields), run_query, 200, "admin_plan_update",
+	    "Change it; who pays for it keeps what he bought.", .after = poke_pump,
+	    .returns = RETURNS(admin_plan_full_out),
+	    .errors = ERRORS(ERR_SUBSCRIPTION_PLAN_NOT_FOUND, ERR_PLAN_NAME_TAKEN, ERR_PLAN_DEFAULT,
+		ERR_PLAN_IN_USE, ERR_PRICE_TAKEN, ERR_CURRENCY_INVALID) },
+	{ POST, PLAN "/prices", OPERATOR, FIELDS(plan_price_fields), run_query, 200,
+	    "admin_plan_price", "Say that a price at a provider stands for it.", .after = poke_work,
+	    .returns = RETURNS(admin_plan_full_out),
+	    .errors = ERRORS(ERR_SUBSCRIPTION_PLAN_NOT_FOUND, ERR_PRICE_TAKEN) },
+	{ GET, ROOT "/billing/differences", OPERATOR, FIELDS(differences_fields), run_query, 200,
+	    "admin_difference_list",
+	    "Where our books and a provider's do not agree, those seen last first.",
+	    .returns = RETURNS_LIST(admin_difference_out) },
+	{ GET, DIFFERENCE, OPERATOR, FIELDS(difference_fields), run_query, 200,
+	    "admin_difference_get", "One difference.", .returns = RETURNS(admin_difference_out),
+	    .errors = ERRORS(ERR_DIFFERENCE_NOT_FOUND) },
+	{ POST, DIFFERENCE "/reread", OPERATOR, FIELDS(difference_fields), run_query, 200,
+	    "admin_difference_reread", "Have the thing read again at the provider now.",
+	    .after = poke_work, .returns = RETURNS(admin_difference_out),
+	    .errors = ERRORS(ERR_DIFFERENCE_NOT_FOUND, ERR_DIFFERENCE_NOT_READABLE) },
+	{ POST, ROOT "/billing/reconcile", OPERATOR, NO_FIELDS, run_query, 202, "admin_reconcile",
+	    "Compare our books with Stripe's now.", .after = poke_work,
+	    .returns = RETURNS(admin_reconcile_out) },
+	{ GET, ROOT "/billing/events", OPERATOR, FIELDS(billing_events_fields), run_query, 200,
+	    "admin_billing_event_list", "Money events of all organizations, the newest first.",
+	    .returns = RETURNS_LIST(admin_billing_event_out) },
 	{ GET, ROOT "/providers", OPERATOR, FIELDS(page_fields), run_query, 200,
 	    "admin_provider_list", "Accounts at voice providers, the first ones first.",
 	    .returns = RETURNS_LIST(admin_provider_out) },

@@ -291,7 +291,8 @@ poke_pump(struct ctx *c)
 #define ENTER_ERRORS                                                                               \
 	ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_NO_TARGET, ERR_VARIABLE_MISSING,                      \
 	    ERR_VARIABLE_UNKNOWN, ERR_VARIABLE_INVALID, ERR_VOICE_NOT_FOUND, ERR_NUMBER_NOT_OWNED, \
-	    ERR_TIME_PAST, ERR_NUMBER_DO_NOT_CALL
+	    ERR_TIME_PAST, ERR_NUMBER_DO_NOT_CALL, ERR_PLAN_CALLS, ERR_PLAN_MINUTES,               \
+	    ERR_SUBSCRIPTION_INACTIVE, ERR_ORGANIZATION_INACTIVE
 
 static const struct route routes[] = {
 	{ POST, "/api/v1/calls", CALLS_WRITE, FIELDS(create_fields), run_query, 201, "call_create",

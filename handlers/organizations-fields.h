@@ -163,7 +163,8 @@ struct audit_in {
 	    FIELD(actor_id, QUERY, T_UUID, INTO(struct audit_in, actor_id),                        \
 		.doc = "Only what this person or key did."),                                       \
 	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type),                  \
-		VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call"),  \
+		VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",   \
+		    "subscription"),                                                               \
 		.doc = "Only what was done to such things."),                                      \
 	    FIELD(target_id, QUERY, T_UUID, INTO(struct audit_in, target_id),                      \
 		.doc = "Only what was done to this one."),                                         \
@@ -352,7 +353,8 @@ static const struct field audit_entry_out[] = {
 	    .doc = "That person or key."),
 	FIELD(action, OUT, T_STR, .required = true, .doc = "What was done: member.added."),
 	FIELD(target_type, OUT, T_ENUM,
-	    VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call"),
+	    VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",
+		"subscription"),
 	    .required = true, .doc = "What kind of thing it was done to."),
 	FIELD(target_id, OUT, T_UUID, .required = true, .doc = "That thing."),
 	FIELD(details, OUT, T_OBJECT, .required = true,

@@ -11,16 +11,26 @@
 #include "peers/mail.h"
 #include "web/server.h"
 #include "work/flow_auth.h"
+#include "work/flow_cycle.h"
+#include "work/flow_dunning.h"
 #include "work/flow_mail.h"
 #include "work/flow_organization.h"
+#include "work/flow_reconcile.h"
+#include "work/flow_sms.h"
+#include "work/flow_stripe.h"
+#include "work/flow_stripe_surplus.h"
+#include "work/flow_usage.h"
+#include "work/flow_usage_report.h"
 #include "work/run.h"
 #include "workflow-answers.h"
 
 #include <stdlib.h>
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
-static const struct workflow *const workflows[] = { &flow_auth, &flow_mail, &flow_organization,
-	NULL };
+static const struct workflow *const workflows[] = { &flow_auth, &flow_cycle, &flow_dunning,
+	&flow_mail, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms, &flow_stripe_end,
+	&flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync, &flow_subscription_sync,
+	&flow_usage, &flow_usage_report, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 
@@ -72,6 +82,8 @@ static const struct field work_turn_out[] = {
 	FIELD(pruned, OUT, T_INT, .required = true, .doc = "Old runs that were removed."),
 	FIELD(transcripts_read, OUT, T_INT, .required = true,
 	    .doc = "Transcripts that can be searched now."),
+	FIELD(usage_counted, OUT, T_INT, .required = true,
+	    .doc = "Rows of the ledger that are in the sums of their periods now."),
 	FIELD(failures, OUT, T_INT, .required = true, .doc = "Times the database failed it."),
 	FIELD(message, OUT, T_STR, .required = true, .doc = "The turn in words."),
 	FIELD(seconds, OUT, T_NUMBER, .required = true, .doc = "How long it took."),

@@ -13,6 +13,9 @@ import accounts
 import accounts_v1
 from model_auth_v1 import row as _row
 from model_routes import THINGS, Tenant, missing
+from stack import TOP
+from stack_billing import plan, subscribe, tells
+from stack_hooks import SIGNATURES
 from stack_operators import event, operator
 
 
@@ -125,6 +128,12 @@ class World:
         self.tenant.person.post(f"/api/v1/calls/{call}/feedback", {"rating": 4}, expect=201)
         return call
 
+    def pays(self):
+        """The tenant's person, whose organization pays for the smallest plan."""
+        tells(self.stack)
+        subscribe(self.stack, self.tenant.person, plan(self.stack, "basic"))
+        return bearer(self.tenant.person)
+
     def deleted(self):
         """An organization that is deleted and can be restored."""
         self.tenant.person.expect("DELETE", f"/api/v1/organizations/{self.team}", None, 200)
@@ -159,6 +168,16 @@ def listed(world):
     return world.tenant.person.post("/api/v1/contacts/do-not-call", {"phone_number": "+15550100002"}, expect=201)
 
 
+def signed(provider):
+    """The signature of what the manual's command for that provider sends, made when it is run."""
+    def value(world):
+        text = (TOP / "docs" / "api.md").read_text(encoding="utf-8")
+        body = re.search(rf'API_URL/api/webhooks/{provider}".*?--json \'(.*?)\'', text, re.S)[1].encode()
+        header, = SIGNATURES[provider](world.stack.secrets[provider], body).values()
+        return header
+    return value
+
+
 def bearer(who):
     """The token that somebody shows."""
     return who.headers["Authorization"].removeprefix("Bearer ")
@@ -171,10 +190,13 @@ VARIABLES = {
     "SERVICE_TOKEN": lambda w: bearer(accounts_v1.service(w.stack)),
     "VAPI_WEBHOOK_SECRET": lambda w: w.stack.secrets["vapi"],
     "SYNTHFLOW_WEBHOOK_SECRET": lambda w: w.stack.secrets["synthflow"],
+    "STRIPE_SIGNATURE": signed("stripe"),
+    "PADDLE_SIGNATURE": signed("paddle"),
     "PROVIDER_CALL_ID": lambda w: "call-" + secrets.token_hex(6),
     "OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)),
     "PROVIDER_ID": lambda w: w.stack.value("select id from call_service_providers order by created_at limit 1"),
     "PROVIDER_KEY": lambda w: w.stack.keys["vapi"],
+    "PLAN_ID": lambda w: w.stack.value("select id from subscription_plans where name = 'basic'"),
     "VOICE_ID": World.voice,
     "ATTEMPT_ID": World.attempt,
     "SLUG": lambda w: "receptionist",
@@ -220,6 +242,7 @@ ROWS = {
     ("POST", "/api/v1/calls/{call_id}/reschedule"): WAITING_CALL,
     ("POST", "/api/v1/call-templates/categories/rename"): {"TOKEN": lambda w: w.tenant.ids("call_template_id") and bearer(w.tenant.person)},
     ("POST", "/api/v1/organizations/invitations/accept"): {"MAIL_TOKEN": World.invited, "TOKEN": lambda w: bearer(w.account)},
+    **{("POST", "/api/v1/billing" + path): {"TOKEN": World.pays, "PLAN_ID": lambda w: plan(w.stack, "business")} for path in ("/plan", "/plan/preview", "/cancel")},
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},
     ("POST", ONE + "/restore"): {"ORGANIZATION_ID": World.deleted},

@@ -10,6 +10,7 @@ import secrets
 import accounts
 import accounts_v1
 from model_routes import Tenant
+from stack_billing import plan, subscribe, tells
 from stack_client import Client
 from stack_hooks import recorded
 from stack_operators import ADMIN, dead_letter, operator
@@ -99,6 +100,14 @@ def subscribed(stack):
     operator(stack).get(f"{ADMIN}/organizations/{who.organization}")
 
 
+def billed(stack):
+    """An organization that pays."""
+    who = stack.user("buys-" + secrets.token_hex(4))
+    tells(stack)
+    subscribe(stack, who, plan(stack, "basic"))
+    who.get("/api/v1/billing")
+
+
 def overseen(stack):
     """A call that waits and a run, as operators see them."""
     ordered(stack)
@@ -124,6 +133,14 @@ def found(stack):
     tenant.person.get("/api/v1/calls/analytics?group_by=day")
 
 
+def used(stack):
+    """What a call has cost, by day."""
+    stack.provider("vapi")
+    tenant = Tenant(stack, "uses-" + secrets.token_hex(4))
+    tenant.call("completed")
+    tenant.person.get("/api/v1/billing/usage")
+
+
 def half_taken(stack):
     """A batch of which one call is refused."""
     who, _ = ordered(stack)
@@ -142,6 +159,8 @@ SHOWN = {
     **{name: found for name in ("AnalyticsGroup", "SearchHit", "SearchPiece")},
     "LanguageVoice": wished,
     "AdminPlan": subscribed,
+    "Upcoming": billed,
+    "UsageGroup": used,
     "AdminQueueOrganization": overseen,
     "AdminEndReason": unlisted,
     "CallLine": lambda stack: ordered(stack)[0].get("/api/v1/calls"),

@@ -11,12 +11,14 @@ The tests say by name what is missing.
 import secrets
 import uuid
 
+from psycopg.types.json import Jsonb
+
 import model_auth_v1
 from accounts import token_of
 from model_auth_v1 import row as _row
 from stack_client import Client
-from stack_hooks import synthflow_signature, vapi_event
-from stack_operators import attempt, event
+from stack_hooks import SIGNATURES, synthflow_signature, vapi_event
+from stack_operators import attempt, difference, event
 
 
 class Tenant:
@@ -64,6 +66,8 @@ class Tenant:
         hangs = {"call_id": ident, "call_created_at": self.stack.call(ident).created_at, "organization_id": self.organization}
         self.stack.insert("call_actions", action_type="note", action_data={"word": self.word}, **hangs)
         self.stack.insert("call_feedback", rating=5, comments=self.word, **hangs)
+        for kind in ("calls", "seconds"):
+            self.stack.insert("usage_entries", kind=kind, quantity=1, billable=1, occurred_at="now", billed_at="now", **hangs)
         for table, columns in (("call_transcripts", {"transcript_text": self.word}), ("call_recordings", {"recording_url": self.word})):
             names = ", ".join([*hangs, *columns])
             self.stack.sql(f"insert into {table} ({names}) values ({', '.join(['%s'] * (len(hangs) + len(columns)))})",
@@ -95,6 +99,15 @@ def _import(tenant):
         tenant.stack.sql("""insert into contact_import_errors (import_id, position, organization_id, line, code, detail)
             values (%s, %s, %s, %s, 'e164', %s)""", ident, n, tenant.organization, n, tenant.word)
     return ident
+
+
+def _invoice(tenant):
+    """An invoice with a line, and what the book says of it."""
+    external = f"in_{secrets.token_hex(8)}_{tenant.word}"
+    _row(tenant, "billing_events", organization_id=tenant.organization, provider="stripe", key=external, event_type="invoice_paid",
+         stripe_invoice_id=external, metadata=Jsonb({"word": tenant.word}))
+    return _row(tenant, "invoices", organization_id=tenant.organization, provider="stripe", external_id=external, number=tenant.word, status="paid",
+                currency="usd", issued_at="2026-01-01", lines=Jsonb([{"description": tenant.word, "amount": 1}]))
 
 
 def _event(tenant):
@@ -129,11 +142,15 @@ THINGS = {
                    "attempt_not_found"),
     "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
     "contact_id": (lambda t: [_contact(t) for _ in range(2)], "contact_not_found"),
+    "invoice_id": (lambda t: [_invoice(t) for _ in range(2)], "invoice_not_found"),
+    "checkout_id": (lambda t: [_row(t, "checkout_sessions", organization_id=t.organization, external_id=f"cs_{secrets.token_hex(8)}_{t.word}", plan_id=t.stack.value(
+        "select id from subscription_plans where name = 'basic'"))], "checkout_not_found"),
     "import_id": (lambda t: [_import(t) for _ in range(2)], "import_not_found"),
+    "difference_id": (lambda t: [difference(t.stack, t.organization, theirs={"word": t.word})], "difference_not_found"),
 }
 
 # Ids of things that belong to nobody, with the reason.
-SHARED = {"voice_id": "voices are on offer to everybody", "default_voice_id": "the same",
+SHARED = {"plan_id": "plans are on offer to everybody", "voice_id": "voices are on offer to everybody", "default_voice_id": "the same",
           "with_organization_id": "whoever was told an organization's id may share a template of his with it; nothing of it is told"}
 
 # Values of required fields by name; else by type.
@@ -182,6 +199,17 @@ def synthflow_attempts(asker, other):
         yield Client(stack.url, headers).ask("POST", f"/api/webhooks/synthflow/{other.organization}", event), (401,)
 
 
+def money_attempts(provider):
+    """An event of a payment provider by somebody who has no secret of the installation's: all secrets of organizations are none."""
+    def attempts(asker, _other):
+        event = b'{"id":"evt_1","event_id":"evt_1","type":"x","event_type":"x"}'
+        asker.stack.sql("insert into webhook_secrets (organization_id, provider, kind, secret) values (%s, %s, 'hmac', %s)",
+                        asker.organization, provider, "secret-" + asker.word)
+        for headers in ({}, SIGNATURES[provider]("secret-" + asker.word, event), SIGNATURES[provider](str(uuid.uuid4()), event)):
+            yield Client(asker.stack.url, headers).ask("POST", f"/api/webhooks/{provider}", event), (401,)
+    return attempts
+
+
 # Routes that anybody may ask: why that is safe, and what a stranger tries there with another's ids (None: they take none).
 OPEN = {
     **model_auth_v1.OPEN,
@@ -189,6 +217,8 @@ OPEN = {
     ("GET", "/readyz"): ("says only that the installation is ready", None),
     ("POST", "/api/webhooks/vapi/{organization_id}"): ("events are signed", vapi_attempts),
     ("POST", "/api/webhooks/synthflow/{organization_id}"): ("events are signed", synthflow_attempts),
+    ("POST", "/api/webhooks/stripe"): ("events are signed", money_attempts("stripe")),
+    ("POST", "/api/webhooks/paddle"): ("events are signed", money_attempts("paddle")),
 }
 OPEN.update({("POST", "/api/v1/auth/" + name): ("a password, a code or a token of one's own is asked for", None) for name in (
     "signup", "verify-email", "resend-verification", "signin", "signin/totp", "refresh", "forgot-password", "reset-password")})

@@ -6,14 +6,14 @@ from stack_operators import operator
 
 UUID = "11111111-1111-4111-8111-111111111111"
 # These are asked by somebody who is signed in.
-FOR_PEOPLE = ("calls", "contacts", "organizations", "templates", "voices")
+FOR_PEOPLE = ("billing", "calls", "checkout", "contacts", "organizations", "templates", "voices")
 
 
 def requests_for(stack, alice):
     """For each program a request that it answers in different ways, by its number."""
     hooks, olga, voice = Hooks(stack), operator(stack), stack.insert("voice_options", voice_id="x", name="x")
     template, provider = (str(stack.value(f"select id from {table}")) for table in ("call_templates", "call_service_providers"))
-    wrong = {"X-Vapi-Secret": "wrong"}
+    basic, wrong = str(stack.value("select id from subscription_plans where name = 'basic'")), {"X-Vapi-Secret": "wrong"}
     inside = Client(stack.url, {"Authorization": f"Bearer {stack.secrets['internal']}"})
 
     def calls(who, n):
@@ -32,6 +32,13 @@ def requests_for(stack, alice):
     def synthflow(_, n):
         signed = synthflow_signature(stack.secrets["synthflow"], f"c{n}" if n % 5 else "wrong")
         return hooks.send("synthflow", alice.organization, {"call": {"call_id": f"c{n}", "status": "completed"}}, signed)
+
+    def money(provider):
+        def send(_, n):
+            event = {"id": f"evt_{n % 40}", "event_id": f"evt_{n % 40}", "type": "x" * (n % 300), "event_type": "customer.updated",
+                     "data": {"object": {"id": f"in_{n}"}, "x": "y" * (n % 3000)}}
+            return hooks.money(provider, b"{" if n % 17 == 0 else event, {} if n % 13 == 0 else None)
+        return send
 
     def auth(who, n):
         ann = {"email": f"ann{n % 7}@example.com", "password": "correct horse"}
@@ -70,13 +77,26 @@ def requests_for(stack, alice):
                          ("PUT", f"{path}/imports/{n % 6 > 3 and who.post(path + '/imports', expect=201)['id']}/file",
                           b"phone_number\n%d\n,\n" % n), ("PUT", f"{path}/imports/{UUID}/file", b"x" * n)][n % 6], headers=csv if n % 6 > 3 else {})
 
+    def billing(who, n):
+        path = "/api/v1/billing"
+        return [lambda: who.ask("GET", path), lambda: who.ask("GET", f"{path}/usage/calls?limit=100"), lambda: who.ask("GET", f"{path}/plans"),
+                lambda: who.ask("POST", f"{path}/cancel", {"reason": "x" * (n % 600)}), lambda: who.ask("POST", f"{path}/plan", {"plan_id": UUID}),
+                lambda: who.ask("POST", f"{path}/portal", headers={"Idempotency-Key": f"k{n % 50}"})][n % 6]()
+
+    def checkout(who, n):
+        wish = {"plan_id": (basic, UUID)[n % 2]}
+        return [lambda: who.ask("POST", "/api/v1/billing/checkout", wish, headers={"Idempotency-Key": f"k{n % 50}"}),
+                lambda: who.ask("GET", f"/api/v1/billing/checkout/{UUID}"),
+                lambda: who.ask("POST", "/api/v1/billing/checkout", {**wish, "success_url": "x" * n})][n % 3]()
+
     def admin(who, n):
         path = f"/api/v1/admin/providers/{provider}"
         return [lambda: olga.ask("GET", "/api/v1/admin/usage/export"), lambda: who.ask("GET", path), lambda: olga.ask("GET", f"{path}/check"),
                 lambda: olga.ask("PUT", f"{path}/key", {"api_key": f"key-{n:010d}"})][n % 4]()
 
-    return {"admin": admin, "auth": auth, "auth-v1": auth_v1, "calls": calls, "contacts": contacts, "organizations": organizations, "templates": templates,
+    return {"admin": admin, "auth": auth, "auth-v1": auth_v1, "billing": billing, "calls": calls, "checkout": checkout, "contacts": contacts, "organizations": organizations, "templates": templates,
             "voices": voices, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
+            "stripe-webhook": money("stripe"), "paddle-webhook": money("paddle"),
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
                 "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),

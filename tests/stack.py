@@ -72,8 +72,8 @@ class Stack(Rows, Mails):
         self.run.mkdir(mode=0o700, exist_ok=True)
         self.conf, self.port = self.folder / "hookswitch.conf", process.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.keys = {kind: "key-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "resend")}
-        self.secrets = {kind: "secret-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "internal", "jwt")}
+        self.keys = {kind: "key-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "resend", "stripe", "twilio")}
+        self.secrets = {kind: "secret-" + secrets.token_hex(8) for kind in ("vapi", "synthflow", "stripe", "paddle", "internal", "jwt")}
         self.programs, self.pumps, self.nginx, self.wrap, self.sandbox = {}, [], None, None, None
         self.more_settings, self.number_at, self.unclean = dict(settings or {}), 0, []
 
@@ -133,7 +133,7 @@ class Stack(Rows, Mails):
         self.sandbox.reset(**{
             "durations": DURATIONS, "first_event_delay": 0.005, "backoff_scale": 0.05,
             "vapi_keys": [self.keys["vapi"]], "synthflow_keys": [self.keys["synthflow"]],
-            "resend_keys": [self.keys["resend"]],
+            "resend_keys": [self.keys["resend"]], "twilio_tokens": [self.keys["twilio"]],
             "synthflow_webhook_secret": self.secrets["synthflow"], **self.sandbox_settings, **settings})
 
     def settings_write(self, **more):
@@ -146,8 +146,12 @@ class Stack(Rows, Mails):
             "API_URL": self.url, "VAPI_BASE_URL": self.sandbox.vapi_url,
             "VAPI_WEBHOOK_SECRET": self.secrets["vapi"], "SYNTHFLOW_BASE_URL": self.sandbox.synthflow_url,
             "SYNTHFLOW_WEBHOOK_SECRET": self.secrets["synthflow"], "HOOKSWITCH_PUMP_QUIET_MS": 50,
+            "STRIPE_BASE_URL": self.sandbox.stripe_url, "STRIPE_SECRET_KEY": self.keys["stripe"],
+            "STRIPE_WEBHOOK_SECRET": self.secrets["stripe"], "PADDLE_WEBHOOK_SECRET": self.secrets["paddle"],
             "RESEND_BASE_URL": self.sandbox.resend_url, "RESEND_API_KEY": self.keys["resend"],
             "MAIL_FROM": "Hookswitch <no-reply@example.com>",
+            "TWILIO_BASE_URL": self.sandbox.twilio_url, "TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": self.keys["twilio"],
+            "TWILIO_SMS_FROM": "+15550109999",
             "HOOKSWITCH_PASSWORD_COST": 4, "HOOKSWITCH_REFRESH_GRACE_SECONDS": 60, "HOOKSWITCH_IMPORT_WAIT_SECONDS": 600, **GENEROUS,
             **self.more_settings}
         self.conf.write_text("".join(f"{name}={value}\n" for name, value in values.items() if value is not None))

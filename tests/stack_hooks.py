@@ -60,6 +60,23 @@ def synthflow_signature(secret, call_id, header="Synthflow-Signature"):
     return {header: base64.b64encode(mac(secret, call_id.encode())).decode()}
 
 
+def stripe_signature(secret, body, at=None):
+    """Stripe's header; several secrets, as while one is rolled: one v1 each."""
+    stamp = str(int(time.time()) if at is None else int(at))
+    signed = [mac(s, f"{stamp}.".encode() + body).hex() for s in ([secret] if isinstance(secret, str) else secret)]
+    return {"Stripe-Signature": ",".join([f"t={stamp}", *(f"v1={s}" for s in signed)])}
+
+
+def paddle_signature(secret, body, at=None):
+    """The same at Paddle's."""
+    stamp = str(int(time.time()) if at is None else int(at))
+    signed = [mac(s, f"{stamp}:".encode() + body).hex() for s in ([secret] if isinstance(secret, str) else secret)]
+    return {"Paddle-Signature": ";".join([f"ts={stamp}", *(f"h1={s}" for s in signed)])}
+
+
+SIGNATURES = {"stripe": stripe_signature, "paddle": paddle_signature}
+
+
 class Hooks:
     """Sends webhooks to a stack's programs."""
 
@@ -85,6 +102,12 @@ class Hooks:
             self.stack.secrets["synthflow"], call_id))
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def money(self, provider, body, headers=None):
+        """One of a payment provider, truly signed unless headers say otherwise; answers the response."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = SIGNATURES[provider](self.stack.secrets[provider], raw) if headers is None else headers
+        return Client(self.stack.url, signed).ask("POST", f"/api/webhooks/{provider}", raw)
 
     def token(self, assignment):
         """The header with the token of one call, as the provider was given it."""

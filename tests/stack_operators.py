@@ -33,6 +33,12 @@ def event(stack, organization, **columns):
         "state": "failed", "apply_error": "XX000 something", "report": '{"status":"ringing"}', "body": "{}", "try_at": "2099-01-01", **columns})
 
 
+def difference(stack, organization, **columns):
+    """Where our books and Stripe's do not agree; answers its id."""
+    return stack.insert("billing_differences", **{"provider": "stripe", "kind": "invoice_status", "external_id": "in_" + secrets.token_hex(8),
+                                                  "organization_id": organization, "theirs": {"status": "paid"}, **columns})
+
+
 def dead_letter(stack, organization, ident=None):
     """A run that failed for good; answers its id."""
     ident = ident or "dead-" + secrets.token_hex(8)

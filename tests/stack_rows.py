@@ -15,7 +15,8 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 HERE = Path(__file__).resolve().parent
-KEPT = ("state_moves", "subscription_plans", "end_reasons", "retry_policies", "templates")
+KEPT = ("state_moves", "subscription_plans", "subscription_statuses", "subscription_standings", "dunning_steps", "end_reasons", "retry_policies",
+        "templates")
 OVER = ("completed", "failed", "canceled", "expired")
 
 # Times that a provider's row brings: short, so that a test need not wait.
@@ -36,7 +37,7 @@ def database_url(admin, name, user):
 class Rows:
     """What a stack knows of its database.  It needs admin, database and the rest of Stack."""
 
-    admin = database = db = None
+    admin = database = db = plans = None
 
     def database_make(self, name):
         """The database with its roles and migrations, as the programs' installation makes it: once, and then copied."""
@@ -46,6 +47,7 @@ class Rows:
             template = self.template_make(db)
             db.execute(f'create database "{name}" template "{template}" owner hookswitch_owner')
         self.db = self.connect(autocommit=True)
+        self.plans = self.db.execute("select jsonb_agg(to_jsonb(p)) from public.subscription_plans p").fetchone()[0]
         self.tables = [row[0] for row in self.db.execute(
             """select quote_ident(c.relname) from pg_class c where c.relnamespace = 'public'::regnamespace
                   and c.relkind in ('r', 'p') and c.relname <> all (%s)""", (list(KEPT),))]
@@ -88,7 +90,7 @@ class Rows:
         return psycopg.connect(self.url_of(), row_factory=namedtuple_row, **more)
 
     def forget_rows(self):
-        """All rows but those that the migrations brought.  A few rows are deleted faster than tables are truncated."""
+        """All rows but those that the migrations brought; plans are as they were.  A few rows are deleted faster than tables are truncated."""
         with self.connect() as db:
             db.execute("set local session_replication_role = replica")
             for table in self.tables:
@@ -97,6 +99,8 @@ class Rows:
                           "throttles"):
                 db.execute(f"delete from hookswitch_auth.{table}")
             db.execute("delete from auth.users")
+            db.execute("delete from public.subscription_plans")
+            db.execute("insert into public.subscription_plans select * from jsonb_populate_recordset(null::public.subscription_plans, %s)", (Jsonb(self.plans),))
 
     # ---- queries -----------------------------------------------------------
 

@@ -37,7 +37,7 @@ enum { MEM_GAP = 16 };
 enum { MEM_GAP = 0 };
 #endif
 
-enum { ALIGN = _Alignof(max_align_t), BLOCK_MIN = 8 * 1024, KEEP_MAX = 256 * 1024 };
+enum { ALIGN = _Alignof(max_align_t), BLOCK_MIN = 2 * 1024, KEEP_MAX = 256 * 1024 };
 
 struct block {
 	struct block *older;

@@ -39,6 +39,12 @@ mac_freep(EVP_MAC_CTX **c)
 	*c = NULL;
 }
 
+void
+crypto_start(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL);
+}
+
 static void
 md_freep(EVP_MD_CTX **c)
 {

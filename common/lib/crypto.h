@@ -10,6 +10,10 @@
 enum { SHA256_LEN = 32, DIGEST_MAX = 64 };
 enum digest { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 
+/* crypto_start: before anything else asks OpenSSL, libpq and libcurl too: it does without the words
+ * for its errors, which take 40 KiB and are shown nowhere; those of TLS stay. */
+void crypto_start(void);
+
 /* All return -1 on failure of the library, 0 else. */
 int crypto_sha256(struct span data, unsigned char ret[SHA256_LEN]);
 int crypto_hmac(enum digest d, struct span key, struct span data, unsigned char ret[DIGEST_MAX],

@@ -145,7 +145,7 @@ conn_close(struct db_conn *conn)
 	conn->nprepared = 0;
 	memset(conn->prepared, 0, sizeof(conn->prepared));
 	if (conn->names)
-		mem_reset(conn->names);
+		mem_empty(conn->names);
 }
 
 /* ---- sending and waiting ------------------------------------------------ */

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <string.h>
 
 enum { FETCH_MEMORY = 64 * 1024, FDS_MAX = 16, ONE_WAIT_MS = 1000 };
@@ -21,26 +20,35 @@ enum { MAILS_MAX = 8 };
 
 /* ---- beginning and end -------------------------------------------------- */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready;
-
-/* Costly (OpenSSL's start), so not before somebody fetches. */
 static void
-start_curl(void)
+close_curl(struct fetch *f)
 {
-	ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	if (f->multi)
+		curl()->multi_cleanup(f->multi);
+	if (f->share)
+		curl()->share_cleanup(f->share);
+	f->share = NULL;
+	f->multi = NULL;
 }
 
+/* Not before somebody fetches. */
 static int
 open_curl(struct fetch *f)
 {
-	f->multi = curl_multi_init();
-	f->share = curl_share_init();
-	if (!f->multi || !f->share)
+	if (f->multi)
+		return 0;
+	if (curl_load())
 		return -1;
-	curl_multi_setopt(f->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-	curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)f->max);
-	curl_share_setopt(f->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	f->multi = curl()->multi_init();
+	f->share = curl()->share_init();
+	if (!f->multi || !f->share) {
+		close_curl(f);
+		errno = ENOMEM;
+		return -1;
+	}
+	curl()->multi_setopt(f->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	curl()->multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)f->max);
+	curl()->share_setopt(f->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 	return 0;
 }
 
@@ -50,9 +58,8 @@ fetch_new(int max)
 	struct mem *m;
 	struct fetch *f;
 
-	pthread_once(&once, start_curl);
-	if (!ready || max < 1) {
-		errno = max < 1 ? EINVAL : ENOTSUP;
+	if (max < 1) {
+		errno = EINVAL;
 		return NULL;
 	}
 	m = mem_new(FETCH_MEMORY);
@@ -63,11 +70,6 @@ fetch_new(int max)
 	}
 
 	*f = (struct fetch){ .mem = m, .max = max };
-	if (open_curl(f)) {
-		fetch_free(f);
-		errno = ENOMEM;
-		return NULL;
-	}
 	return f;
 }
 
@@ -79,7 +81,7 @@ free_list(struct fetch *f, struct transfer *t)
 		if (t->running && t->mail.wanted)
 			mail_join(t);
 		else if (t->running)
-			curl_multi_remove_handle(f->multi, t->easy);
+			curl()->multi_remove_handle(f->multi, t->easy);
 		transfer_free(t);
 	}
 }
@@ -94,8 +96,7 @@ fetch_free(struct fetch *f)
 	free_list(f, f->done.first);
 	free_list(f, f->given);
 	free_list(f, f->spare);
-	curl_multi_cleanup(f->multi);
-	curl_share_cleanup(f->share);
+	close_curl(f);
 	mem_free(f->mem);
 }
 
@@ -153,7 +154,7 @@ begin(struct fetch *f, struct transfer *t)
 {
 	if (t->mail.wanted)
 		return mail_start(t, f->multi);
-	return curl_multi_add_handle(f->multi, t->easy) == CURLM_OK ? 0 : -1;
+	return curl()->multi_add_handle(f->multi, t->easy) == CURLM_OK ? 0 : -1;
 }
 
 /* The time in the queue counts: who asked waits for all of it. */
@@ -166,7 +167,7 @@ start(struct fetch *f, struct transfer *t)
 		finish(f, t, CURLE_OPERATION_TIMEDOUT);
 		return;
 	}
-	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)left);
+	curl()->easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)left);
 	if (begin(f, t)) {
 		finish(f, t, CURLE_FAILED_INIT);
 		return;
@@ -234,13 +235,15 @@ fetch_step(struct fetch *f)
 	CURLMsg *msg;
 	int n;
 
-	curl_multi_perform(f->multi, &n);
-	while ((msg = curl_multi_info_read(f->multi, &n))) {
+	if (!f->multi)
+		return;
+	curl()->multi_perform(f->multi, &n);
+	while ((msg = curl()->multi_info_read(f->multi, &n))) {
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		code = msg->data.result;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		curl_multi_remove_handle(f->multi, t->easy);
+		curl()->easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		curl()->multi_remove_handle(f->multi, t->easy);
 		unlink_running(f, t);
 		finish(f, t, code);
 	}
@@ -248,7 +251,7 @@ fetch_step(struct fetch *f)
 	expire_waiting(f);
 	if (f->waiting.first && f->nrunning < f->max) {
 		start_waiting(f);
-		curl_multi_perform(f->multi, &n);
+		curl()->multi_perform(f->multi, &n);
 	}
 }
 
@@ -266,18 +269,29 @@ wait_limit(const struct fetch *f, int timeout_ms)
 	return limit > 0 ? (int)limit : 0;
 }
 
-int
-fetch_wait(struct fetch *f, int timeout_ms, const int *fds, size_t n, bool *readable)
+/* Where nothing was ever fetched there is nothing of libcurl's to wait for. */
+static int
+wait_plainly(int timeout_ms, const int *fds, size_t n, bool *readable)
+{
+	struct pollfd w[FDS_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		w[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	if (poll(w, n, timeout_ms > 0 ? timeout_ms : 0) < 0 && errno != EINTR)
+		return -1;
+	for (size_t i = 0; readable && i < n; i++)
+		readable[i] = w[i].revents != 0;
+	return 0;
+}
+
+static int
+wait_for_all(struct fetch *f, int timeout_ms, const int *fds, size_t n, bool *readable)
 {
 	struct curl_waitfd w[FDS_MAX];
 
-	if (n > FDS_MAX) {
-		errno = EINVAL;
-		return -1;
-	}
 	for (size_t i = 0; i < n; i++)
 		w[i] = (struct curl_waitfd){ .fd = fds[i], .events = CURL_WAIT_POLLIN };
-	if (curl_multi_poll(f->multi, w, (unsigned)n, wait_limit(f, timeout_ms), NULL) !=
+	if (curl()->multi_poll(f->multi, w, (unsigned)n, wait_limit(f, timeout_ms), NULL) !=
 	    CURLM_OK) {
 		errno = EIO;
 		return -1;
@@ -288,6 +302,17 @@ fetch_wait(struct fetch *f, int timeout_ms, const int *fds, size_t n, bool *read
 	return 0;
 }
 
+int
+fetch_wait(struct fetch *f, int timeout_ms, const int *fds, size_t n, bool *readable)
+{
+	if (n > FDS_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	return f->multi ? wait_for_all(f, timeout_ms, fds, n, readable) :
+			  wait_plainly(timeout_ms, fds, n, readable);
+}
+
 /* ---- taking and giving back --------------------------------------------- */
 
 int
@@ -295,6 +320,8 @@ fetch_add(struct fetch *f, const struct fetch_request *r)
 {
 	struct transfer *t = f->spare;
 
+	if (open_curl(f))
+		return -1;
 	if (t)
 		f->spare = t->next;
 	else

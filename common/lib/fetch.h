@@ -54,8 +54,10 @@ struct fetch_answer {
 	int64_t retry_after;  /* seconds from Retry-After (number or date) or X-RateLimit-Reset; -1:
 				 none */
 	const char *location; /* Location, "" when none */
-	const char *why;      /* words for the log when there is no whole answer */
-	int64_t ms;           /* how long it took */
+	const char *should_retry; /* Stripe-Should-Retry, "" when none */
+	const char *request_id;   /* Request-Id, "" when none: what the provider's people ask for */
+	const char *why;          /* words for the log when there is no whole answer */
+	int64_t ms;               /* how long it took */
 	void *tag;
 };
 

@@ -56,7 +56,7 @@ take_reply(char *line, size_t size, size_t n, void *arg)
 		text_put(&t->body, line, size * n);
 	if (last && m->given == m->message.len) {
 		m->replied = true;
-		curl_easy_setopt(t->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, 1L);
+		curl()->easy_setopt(t->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, 1L);
 	}
 	return size * n;
 }
@@ -108,13 +108,13 @@ set_account(CURL *e, const struct fetch_mail *m)
 	CURLcode code = CURLE_OK;
 
 	if (m->user)
-		code = curl_easy_setopt(e, CURLOPT_USERNAME, m->user);
+		code = curl()->easy_setopt(e, CURLOPT_USERNAME, m->user);
 	if (!code && m->user)
-		code = curl_easy_setopt(e, CURLOPT_PASSWORD, m->password ? m->password : "");
+		code = curl()->easy_setopt(e, CURLOPT_PASSWORD, m->password ? m->password : "");
 	if (!code && m->ca_file)
-		code = curl_easy_setopt(e, CURLOPT_CAINFO, m->ca_file);
+		code = curl()->easy_setopt(e, CURLOPT_CAINFO, m->ca_file);
 	if (!code)
-		code = curl_easy_setopt(e, CURLOPT_MAIL_FROM, m->from);
+		code = curl()->easy_setopt(e, CURLOPT_MAIL_FROM, m->from);
 	return code;
 }
 
@@ -123,22 +123,22 @@ set_manners(struct transfer *t, const struct fetch_request *r)
 {
 	CURL *e = t->easy;
 
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, r->https_only ? "smtps" : "smtp,smtps");
-	curl_easy_setopt(e, CURLOPT_USE_SSL,
+	curl()->easy_setopt(e, CURLOPT_PROTOCOLS_STR, r->https_only ? "smtps" : "smtp,smtps");
+	curl()->easy_setopt(e, CURLOPT_USE_SSL,
 	    (long)(r->mail->starttls ? CURLUSESSL_ALL : CURLUSESSL_NONE));
 	/* A thread's connection is its own; what is shared is shared without a lock. */
-	curl_easy_setopt(e, CURLOPT_SHARE, NULL);
-	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(e, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)(r->timeout_ms / 1000 + 1));
-	curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-	curl_easy_setopt(e, CURLOPT_READFUNCTION, give_message);
-	curl_easy_setopt(e, CURLOPT_READDATA, &t->mail);
-	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_reply);
-	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, NULL);
-	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, look_up);
-	curl_easy_setopt(e, CURLOPT_XFERINFODATA, &t->mail);
+	curl()->easy_setopt(e, CURLOPT_SHARE, NULL);
+	curl()->easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+	curl()->easy_setopt(e, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)(r->timeout_ms / 1000 + 1));
+	curl()->easy_setopt(e, CURLOPT_UPLOAD, 1L);
+	curl()->easy_setopt(e, CURLOPT_READFUNCTION, give_message);
+	curl()->easy_setopt(e, CURLOPT_READDATA, &t->mail);
+	curl()->easy_setopt(e, CURLOPT_HEADERFUNCTION, take_reply);
+	curl()->easy_setopt(e, CURLOPT_HEADERDATA, t);
+	curl()->easy_setopt(e, CURLOPT_PREREQFUNCTION, NULL);
+	curl()->easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+	curl()->easy_setopt(e, CURLOPT_XFERINFOFUNCTION, look_up);
+	curl()->easy_setopt(e, CURLOPT_XFERINFODATA, &t->mail);
 }
 
 int
@@ -153,10 +153,10 @@ mail_prepare(struct transfer *t, const struct fetch_request *r)
 	m->wanted = true;
 	m->message = TEXT(MESSAGE_MAX);
 	text_put(&m->message, r->body.data, r->body.len);
-	m->to = curl_slist_append(NULL, r->mail->to);
+	m->to = curl()->slist_append(NULL, r->mail->to);
 	set_manners(t, r);
 	if (!m->to || !text_ok(&m->message) || set_account(t->easy, r->mail) != CURLE_OK ||
-	    curl_easy_setopt(t->easy, CURLOPT_MAIL_RCPT, m->to) != CURLE_OK) {
+	    curl()->easy_setopt(t->easy, CURLOPT_MAIL_RCPT, m->to) != CURLE_OK) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -170,10 +170,10 @@ mail_forget(struct transfer *t)
 
 	/* A handle that has sent a mail by itself loses memory with the next one. */
 	if (m->wanted) {
-		curl_easy_cleanup(t->easy);
+		curl()->easy_cleanup(t->easy);
 		t->easy = NULL;
 	}
-	curl_slist_free_all(m->to);
+	curl()->slist_free_all(m->to);
 	text_clear(&m->message);
 	memset(m, 0, sizeof(*m));
 }
@@ -186,9 +186,9 @@ run_mail(void *arg)
 	struct transfer *t = arg;
 	CURLM *wake = t->mail.wake;
 
-	t->mail.code = curl_easy_perform(t->easy);
+	t->mail.code = curl()->easy_perform(t->easy);
 	atomic_store(&t->mail.over, true);
-	curl_multi_wakeup(wake);
+	curl()->multi_wakeup(wake);
 	return NULL;
 }
 

@@ -2,7 +2,7 @@
  * fetch_private.h - one request of lib/fetch on its way.  Only lib/fetch*.c may include it.
  *
  * fetch_transfer.c knows a request and its answer, fetch_mail.c a mail; fetch.c moves many of them
- * along.
+ * along; fetch_curl.c brings libcurl.
  */
 #ifndef LIB_FETCH_PRIVATE_H
 #define LIB_FETCH_PRIVATE_H
@@ -11,9 +11,47 @@
 #include "base/text.h"
 #include "lib/fetch.h"
 
+/* Its checks of types are for calls by name; ours go through a table. */
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+
+/* What is called of libcurl, by its names there without "curl_". */
+#define LIBCURL_FUNCTIONS(X)                                                                       \
+	X(easy_cleanup)                                                                            \
+	X(easy_getinfo)                                                                            \
+	X(easy_header)                                                                             \
+	X(easy_init)                                                                               \
+	X(easy_perform)                                                                            \
+	X(easy_reset)                                                                              \
+	X(easy_setopt)                                                                             \
+	X(easy_strerror)                                                                           \
+	X(global_init)                                                                             \
+	X(multi_add_handle)                                                                        \
+	X(multi_cleanup)                                                                           \
+	X(multi_info_read)                                                                         \
+	X(multi_init)                                                                              \
+	X(multi_perform)                                                                           \
+	X(multi_poll)                                                                              \
+	X(multi_remove_handle)                                                                     \
+	X(multi_setopt)                                                                            \
+	X(multi_wakeup)                                                                            \
+	X(share_cleanup)                                                                           \
+	X(share_init)                                                                              \
+	X(share_setopt)                                                                            \
+	X(slist_append)                                                                            \
+	X(slist_free_all)
+
+#define LIBCURL_MEMBER(name) __typeof__(curl_##name) *name;
+struct libcurl {
+	LIBCURL_FUNCTIONS(LIBCURL_MEMBER)
+};
+
+/* curl_load: libcurl is there from here on.  -1 with errno ELIBACC when it cannot be had.  curl:
+ * its functions, once it was loaded. */
+int curl_load(void);
+const struct libcurl *curl(void);
 
 /* A mail on its way: see fetch_mail.c. */
 struct mailing {
@@ -54,7 +92,7 @@ struct queue {
 
 struct fetch {
 	struct mem *mem;
-	CURLM *multi;
+	CURLM *multi;  /* NULL until the first request */
 	CURLSH *share; /* TLS sessions, so that a new connection to a known host is cheaper */
 	int max;
 	int nrunning;

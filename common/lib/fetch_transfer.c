@@ -31,7 +31,7 @@ transfer_new(void)
 	}
 	t->mem = m;
 	t->own = mem_new(OWN_MEMORY);
-	t->easy = curl_easy_init();
+	t->easy = curl()->easy_init();
 	if (!t->own || !t->easy) {
 		transfer_free(t);
 		errno = ENOMEM;
@@ -46,8 +46,8 @@ transfer_free(struct transfer *t)
 	if (!t)
 		return;
 	mail_forget(t);
-	curl_easy_cleanup(t->easy);
-	curl_slist_free_all(t->headers);
+	curl()->easy_cleanup(t->easy);
+	curl()->slist_free_all(t->headers);
 	text_clear(&t->body);
 	mem_free(t->own);
 	mem_free(t->mem);
@@ -114,7 +114,7 @@ is_url(const struct fetch_request *r)
 static int
 add_header(struct transfer *t, const char *line)
 {
-	struct curl_slist *l = is_line(line) ? curl_slist_append(t->headers, line) : NULL;
+	struct curl_slist *l = is_line(line) ? curl()->slist_append(t->headers, line) : NULL;
 
 	if (!l) {
 		errno = is_line(line) ? ENOMEM : EINVAL;
@@ -138,7 +138,7 @@ add_headers(struct transfer *t, const struct fetch_request *r)
 	 * is a form's. */
 	if (add_header(t, "Expect:") || (!typed && add_header(t, "Content-Type:")))
 		return -1;
-	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+	curl()->easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	return 0;
 }
 
@@ -152,16 +152,16 @@ set_method(struct transfer *t, const struct fetch_request *r)
 
 	t->repeatable = get || head;
 	if (head) {
-		curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+		curl()->easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
 		return 0;
 	}
 	if (body) {
-		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-		e = curl_easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS,
+		curl()->easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+		e = curl()->easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS,
 		    r->body.len ? r->body.data : "");
 	}
 	if (!e && (!get || body))
-		e = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, r->method);
+		e = curl()->easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, r->method);
 	errno = ENOMEM;
 	return e ? -1 : 0;
 }
@@ -171,24 +171,24 @@ set_manners(struct transfer *t, const struct fetch_request *r, CURLSH *share)
 {
 	CURL *e = t->easy;
 
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, r->https_only ? "https" : "http,https");
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)KEEP_SECONDS);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl()->easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl()->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl()->easy_setopt(e, CURLOPT_PROTOCOLS_STR, r->https_only ? "https" : "http,https");
+	curl()->easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	curl()->easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+	curl()->easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)KEEP_SECONDS);
+	curl()->easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	/* Not by the environment's proxies: what is sent where is said by our settings alone. */
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "hookswitch");
-	curl_easy_setopt(e, CURLOPT_SHARE, share);
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+	curl()->easy_setopt(e, CURLOPT_PROXY, "");
+	curl()->easy_setopt(e, CURLOPT_USERAGENT, "hookswitch");
+	curl()->easy_setopt(e, CURLOPT_SHARE, share);
+	curl()->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(r->connect_ms ? r->connect_ms : CONNECT_MS));
-	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, before_send);
-	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+	curl()->easy_setopt(e, CURLOPT_PREREQFUNCTION, before_send);
+	curl()->easy_setopt(e, CURLOPT_PREREQDATA, t);
+	curl()->easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
+	curl()->easy_setopt(e, CURLOPT_WRITEDATA, t);
+	curl()->easy_setopt(e, CURLOPT_PRIVATE, t);
 }
 
 /* -1 when there is no handle for the next one. */
@@ -197,10 +197,10 @@ forget_last(struct transfer *t)
 {
 	mail_forget(t);
 	if (t->easy)
-		curl_easy_reset(t->easy);
+		curl()->easy_reset(t->easy);
 	else
-		t->easy = curl_easy_init();
-	curl_slist_free_all(t->headers);
+		t->easy = curl()->easy_init();
+	curl()->slist_free_all(t->headers);
 	t->headers = NULL;
 	text_clear(&t->body);
 	mem_reset(t->own);
@@ -224,7 +224,7 @@ transfer_prepare(struct transfer *t, const struct fetch_request *r, CURLSH *shar
 	t->deadline = t->began + r->timeout_ms;
 	t->answer = (struct fetch_answer){ .tag = r->tag };
 	set_manners(t, r, share);
-	if (curl_easy_setopt(t->easy, CURLOPT_URL, r->url) != CURLE_OK) {
+	if (curl()->easy_setopt(t->easy, CURLOPT_URL, r->url) != CURLE_OK) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -240,9 +240,18 @@ header_of(struct transfer *t, const char *name)
 {
 	struct curl_header *h;
 
-	if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+	if (curl()->easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return NULL;
 	return mem_str(t->own, h->value);
+}
+
+/* A header's value, "" when there is none; a mail has none. */
+static const char *
+word_of(struct transfer *t, const char *name)
+{
+	const char *value = t->mail.wanted ? NULL : header_of(t, name);
+
+	return value ? value : "";
 }
 
 /* A whole number that is all of s; -1 when it is none. */
@@ -303,7 +312,7 @@ words_of(const struct transfer *t, CURLcode code)
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return t->answer.outcome == FETCH_LOST ? "no whole answer in time" :
 							 "no connection in time";
-	return curl_easy_strerror(code);
+	return curl()->easy_strerror(code);
 }
 
 void
@@ -311,18 +320,17 @@ transfer_conclude(struct transfer *t, CURLcode code)
 {
 	struct fetch_answer *a = &t->answer;
 	bool http = !t->mail.wanted;
-	const char *type, *location;
 	long status = 0;
 
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl()->easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	a->status = (int)status;
 	a->outcome = outcome_of(t, code);
 	a->why = words_of(t, code);
 	a->body = (struct span){ text_str(&t->body), t->body.len };
-	type = http ? header_of(t, "Content-Type") : NULL;
-	location = http ? header_of(t, "Location") : NULL;
-	a->type = type ? type : "";
-	a->location = location ? location : "";
+	a->type = word_of(t, "Content-Type");
+	a->location = word_of(t, "Location");
+	a->should_retry = word_of(t, "Stripe-Should-Retry");
+	a->request_id = word_of(t, "Request-Id");
 	a->retry_after = http ? read_retry_after(t) : -1;
 	a->ms = clock_steady_ms() - t->began;
 }

@@ -88,6 +88,8 @@ run_once(struct ctx *c)
 		return -1;
 	if (!r->idempotency_key)
 		return r->route->run(c, r->in);
+	if (r->route->flags & ROUTE_OUTSIDE)
+		return idempotency_end(c, r->route->run(c, r->in));
 	switch (idempotency_begin(c)) {
 	case IDEMPOTENCY_RUN:
 		return idempotency_end(c, r->route->run(c, r->in));
@@ -186,6 +188,7 @@ send_answer(struct ctx *c, int rc)
 		reply_failure(c);
 	else
 		condition_tag(c);
+	request_rest(c);
 	if (reply_send(c) < 0)
 		log_line(LOG_DEBUG, "event=peer_gone request_id=%s", c->request_id);
 	(void)fcgi_finish(r->fcgi);

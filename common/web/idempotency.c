@@ -218,6 +218,16 @@ commit(struct ctx *c, struct db_tx *tx)
 }
 
 int
+idempotency_pause(struct ctx *c)
+{
+	struct request *r = request_of(c);
+	struct db_tx *tx = r->tx;
+
+	r->tx = NULL;
+	return tx ? db_commit(c, tx, NULL, 0) : 0;
+}
+
+int
 idempotency_end(struct ctx *c, int rc)
 {
 	struct request *r = request_of(c);

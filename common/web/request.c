@@ -11,6 +11,8 @@
 #include <sys/random.h>
 
 enum { HEADER_NAME_MAX = 100, READ_PIECE = 16384, ID_BYTES = 16 };
+/* What is left of a body that nobody wants is read so far, and so long. */
+enum { REST_PIECE = 4096, REST_PIECES = 16, REST_SECONDS = 2 };
 
 struct request *
 request_of(const struct ctx *c)
@@ -232,6 +234,23 @@ request_read(struct ctx *c, char *buf, size_t n)
 	if (got < 0 && errno == ETIMEDOUT)
 		return fail(c, ERR_BODY_SLOW, "nothing came for too long");
 	return got < 0 ? cut_off(c) : got;
+}
+
+void
+request_rest(struct ctx *c)
+{
+	struct request *r = request_of(c);
+	int64_t until = clock_steady_us() + REST_SECONDS * INT64_C(1000000);
+	char piece[REST_PIECE];
+	int n;
+
+	if (!r->fcgi || !r->route || !(r->route->flags & ROUTE_STREAM) ||
+	    c->failure.err == ERR_BODY_SLOW)
+		return;
+	(void)fcgi_patience(r->fcgi, REST_SECONDS);
+	for (n = 0; n < REST_PIECES && clock_steady_us() < until; n++)
+		if (fcgi_read(r->fcgi, piece, sizeof(piece)) <= 0)
+			return;
 }
 
 void

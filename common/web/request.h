@@ -71,6 +71,9 @@ struct span request_body(const struct ctx *c);
 /* request_read: the next bytes of the body of a ROUTE_STREAM route, at most n of them into buf: how
  * many, 0 at its end, -1 with the failure recorded when it broke off. */
 int request_read(struct ctx *c, char *buf, size_t n);
+/* request_rest: of a ROUTE_STREAM route: reads past what is left of a body that is short and comes
+ * soon, so that the web server, too, is done with it and keeps the client's connection. */
+void request_rest(struct ctx *c);
 /* request_patience: from now on request_read fails with ERR_BODY_SLOW when nothing comes for so
  * long. */
 void request_patience(struct ctx *c, int seconds);

@@ -65,6 +65,9 @@ enum route_flags {
 	/* The body may be of any size: nobody reads it before the handler does, piece by piece
 	 * (request_read). */
 	ROUTE_STREAM = 64,
+	/* The handler asks somebody outside and takes the Idempotency-Key itself, for each step
+	 * (outside_run): no transaction is open when it is called. */
+	ROUTE_OUTSIDE = 128,
 	/* Not counted by any rate limit: webhooks, and what tells of health. */
 	ROUTE_UNLIMITED = 32
 };

@@ -7,6 +7,7 @@
 #include "web/server.h"
 
 #include "base/log.h"
+#include "lib/crypto.h"
 #include "lib/seal.h"
 #include "web/auth.h"
 #include "web/check.h"
@@ -22,7 +23,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PROGRAM_MEM_MAX = 4 * 1024 * 1024, THREADS_MAX = 64 };
+enum { PROGRAM_MEM_MAX = 4 * 1024 * 1024 };
 enum exit_status { EXIT_FINE = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2 };
 
 static struct {
@@ -127,7 +128,7 @@ serve(void)
 	size_t n = (size_t)setting_int(SET_HOOKSWITCH_THREADS);
 	int rc;
 
-	n = n > THREADS_MAX ? THREADS_MAX : n;
+	n = n > SERVER_THREADS_MAX ? SERVER_THREADS_MAX : n;
 	if (program.cgi)
 		return threads_serve_one(program.server, program.sql) < 0 ? EXIT_TROUBLE :
 									    EXIT_FINE;
@@ -203,6 +204,7 @@ static int
 start(const struct server *s)
 {
 	log_open(s->name, LOG_INFO);
+	crypto_start();
 	if (settings_load() < 0 || (s->needs && settings_need(s->needs) < 0))
 		return -1;
 	if (has_people(s) && auth_secrets_missing()) {

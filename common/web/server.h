@@ -40,7 +40,7 @@ struct server {
 	void (*stop)(struct ctx *c);
 };
 
-enum { SERVER_MEM_MAX = 16 * 1024 * 1024 };
+enum { SERVER_MEM_MAX = 16 * 1024 * 1024, SERVER_THREADS_MAX = 64 };
 
 /* server_main: --check, --describe, --describe-settings, --version, --help, or else serves; returns
  * the exit status. */

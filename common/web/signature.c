@@ -37,6 +37,28 @@ const struct signature_plan signature_synthflow[SIGNATURE_SYNTHFLOW_PLANS] = {
 	SYNTHFLOW_PLAN("HTTP-SYNTHFLOW-SIGNATURE"),
 };
 
+const struct signature_plan signature_stripe[SIGNATURE_STRIPE_PLANS] = {
+	{ .kind = SIGNATURE_HMAC,
+	    .header = "Stripe-Signature",
+	    .prefix = "",
+	    .digest = DIGEST_SHA256,
+	    .format = "{timestamp}.{body}",
+	    .between = ',',
+	    .timestamp_name = "t",
+	    .signature_name = "v1" },
+};
+
+const struct signature_plan signature_paddle[SIGNATURE_PADDLE_PLANS] = {
+	{ .kind = SIGNATURE_HMAC,
+	    .header = "Paddle-Signature",
+	    .prefix = "",
+	    .digest = DIGEST_SHA256,
+	    .format = "{timestamp}:{body}",
+	    .between = ';',
+	    .timestamp_name = "ts",
+	    .signature_name = "h1" },
+};
+
 /* ---- plans ---------------------------------------------------------- */
 
 static const char *
@@ -116,24 +138,62 @@ signature_plan_read(const struct json *config, const char *kind, struct signatur
 /* Seconds, or milliseconds where the number is too large for seconds; which of them senders mean is
  * not written anywhere. */
 static bool
-is_fresh(const char *timestamp, int64_t now)
+is_fresh(struct span timestamp, const struct signed_request *r)
 {
-	size_t n = strspn(timestamp, "0123456789"), i;
-	int64_t t = 0;
+	int64_t t = 0, tolerance = r->tolerance > 0 ? r->tolerance : SIGNATURE_TOLERANCE;
+	size_t i;
 
-	if (n == 0 || n > 15 || timestamp[n] != '\0')
+	if (timestamp.len == 0 || timestamp.len > 15)
 		return false;
-	for (i = 0; i < n; i++)
-		t = t * 10 + (timestamp[i] - '0');
+	for (i = 0; i < timestamp.len; i++) {
+		if (timestamp.data[i] < '0' || timestamp.data[i] > '9')
+			return false;
+		t = t * 10 + (timestamp.data[i] - '0');
+	}
 	if (t > 100000000000)
 		t /= 1000;
-	return t - now <= SIGNATURE_TOLERANCE && now - t <= SIGNATURE_TOLERANCE;
+	return t - r->now <= tolerance && r->now - t <= tolerance;
 }
 
 static const char *
 header_of(const struct signed_request *r, const char *name)
 {
 	return name ? r->header(r->arg, name) : NULL;
+}
+
+/* The next pair's value of that name in a header of pairs; *at is 0 at first, then behind what was
+ * found.  False when there is none any more. */
+static bool
+next_pair(const struct signature_plan *p, const char *header, const char *name, size_t *at,
+    struct span *ret)
+{
+	const char stops[] = { p->between, '\0' };
+	size_t len = strlen(name), n;
+	bool found = false;
+	const char *s;
+
+	while (!found && header[*at] != '\0') {
+		s = header + *at;
+		n = strcspn(s, stops);
+		found = n > len && strncmp(s, name, len) == 0 && s[len] == '=';
+		if (found)
+			*ret = (struct span){ s + len + 1, n - len - 1 };
+		*at += n + (s[n] != '\0');
+	}
+	return found;
+}
+
+static bool
+timestamp_of(const struct signature_plan *p, const struct signed_request *r, struct span *ret)
+{
+	const char *header = header_of(r, p->header);
+	size_t at = 0;
+
+	if (p->between == '\0')
+		*ret = span_of(header_of(r, p->timestamp_header));
+	else if (!header || !next_pair(p, header, p->timestamp_name, &at, ret))
+		return false;
+	return ret->data && is_fresh(*ret, r);
 }
 
 /* The value of the placeholder at the front of s; *used is its length, 0 when there is none.  False
@@ -156,8 +216,7 @@ placeholder(const struct signature_plan *p, const struct signed_request *r, cons
 		*ret = r->body;
 		return true;
 	case 1:
-		*ret = span_of(header_of(r, p->timestamp_header));
-		return ret->data && is_fresh(ret->data, r->now);
+		return timestamp_of(p, r, ret);
 	case 2:
 		*ret = span_of(header_of(r, p->id_header));
 		return ret->len > 0;
@@ -211,6 +270,21 @@ equals(const struct signature_plan *p, struct span sent, struct span mac)
 	return len > 0 && crypto_equal((struct span){ (const char *)raw, (size_t)len }, mac);
 }
 
+/* The same in a header of pairs. */
+static bool
+any_pair_equals(const struct signature_plan *p, const char *header, struct span mac)
+{
+	char hex[2 * DIGEST_MAX + 1];
+	struct span sent;
+	bool equal = false;
+	size_t at = 0;
+
+	crypto_hex((const unsigned char *)mac.data, mac.len, hex);
+	while (!equal && next_pair(p, header, p->signature_name, &at, &sent))
+		equal = crypto_equal(sent, span_of(hex));
+	return equal;
+}
+
 /* While a secret is changed, a header may hold a signature for each, with spaces between. */
 static bool
 any_equals(const struct signature_plan *p, const char *header, struct span mac)
@@ -249,7 +323,10 @@ hmac_fits(const struct signature_plan *p, struct span secret, const struct signe
 	if (n < 0)
 		return false;
 	n = crypto_hmac_parts(p->digest, secret, parts, (size_t)n, mac);
-	return n > 0 && any_equals(p, header, (struct span){ (const char *)mac, (size_t)n });
+	if (n <= 0)
+		return false;
+	return (p->between != '\0' ? any_pair_equals : any_equals)(p, header,
+	    (struct span){ (const char *)mac, (size_t)n });
 }
 
 static bool

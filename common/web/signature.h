@@ -11,7 +11,7 @@
 #include "lib/crypto.h"
 #include "lib/json.h"
 
-/* A timestamp may be this many seconds old, or ahead. */
+/* A timestamp may be this many seconds old, or ahead, unless the request says other. */
 enum { SIGNATURE_TOLERANCE = 300 };
 
 /* What was received.  header: the value of a header by its name in any case, NULL when it is not
@@ -24,6 +24,7 @@ struct signed_request {
 	struct span
 	    body;    /* what {body} stands for: the raw bytes, or the part of them that is signed */
 	int64_t now; /* Unix seconds */
+	int64_t tolerance; /* seconds that a timestamp may be off; 0: SIGNATURE_TOLERANCE */
 };
 
 enum signature_kind { SIGNATURE_SECRET, SIGNATURE_HMAC };
@@ -39,6 +40,12 @@ struct signature_plan {
 	const char *id_header;
 	bool base64;        /* the signature; else hex */
 	bool secret_base64; /* the secret; a "whsec_" in front is taken off */
+	/* A header of pairs ("t=1790000000,v1=ab12") holds both: what stands between the pairs, and
+	 * what the timestamp and the signatures, of which there may be several, are called in it.
+	 * '\0': the header is the signature. */
+	char between;
+	const char *timestamp_name;
+	const char *signature_name; /* lower-case hex, exactly */
 };
 
 /* signature_plan_read: the plan of a credential as Vapi describes it ({"type": "bearer" | "hmac",
@@ -57,5 +64,10 @@ extern const struct signature_plan signature_vapi[SIGNATURE_VAPI_PLANS];
 /* SynthFlow: HMAC of the call's id (the body of the signed_request), under each name that its
  * header may have on the way. */
 extern const struct signature_plan signature_synthflow[SIGNATURE_SYNTHFLOW_PLANS];
+/* Stripe: one v1 for each secret that is good at the time; other schemes (v0) count for nothing.
+ * Paddle: the same, called h1.  The key is the whole text of the secret. */
+enum { SIGNATURE_STRIPE_PLANS = 1, SIGNATURE_PADDLE_PLANS = 1 };
+extern const struct signature_plan signature_stripe[SIGNATURE_STRIPE_PLANS];
+extern const struct signature_plan signature_paddle[SIGNATURE_PADDLE_PLANS];
 
 #endif

@@ -8,11 +8,12 @@
 #include "lib/jwt.h"
 #include "web/reply.h"
 #include "web/request.h"
+#include "web/site.h"
 
 #include <string.h>
 #include <strings.h>
 
-enum { MORE_MAX = 32 * 1024, URL_MAX = 2000, LOCATION_MAX = 15 * 1024 };
+enum { MORE_MAX = 32 * 1024, LOCATION_MAX = 15 * 1024 };
 
 #define API_VERSION_HEADER "X-Supabase-Api-Version"
 #define API_VERSION "2024-01-01"
@@ -256,43 +257,12 @@ supabase_reply_session(struct ctx *c, const struct session *s)
 
 /* ---- where people are sent ------------------------------------------------------ */
 
-/* Up to the end of scheme, host and port. */
-static size_t
-origin_length(const char *url)
-{
-	const char *host = strstr(url, "://");
-
-	return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#\\@") : 0;
-}
-
-static bool
-is_plain(const char *url)
-{
-	for (; *url; url++)
-		if ((unsigned char)*url <= 0x20 || (unsigned char)*url >= 0x7f || *url == '\\')
-			return false;
-	return true;
-}
-
 static const enum setting sites[] = { SET_APP_URL, SET_FRONTEND_URL, SET_API_URL };
 
-/* An address that goes on behind the origin with anything but a path, a query or a fragment names
- * another host. */
 bool
 supabase_allowed(const char *url)
 {
-	const char *site;
-	size_t i, n;
-
-	if (!url || strlen(url) > URL_MAX || !is_plain(url))
-		return false;
-	for (i = 0; i < COUNT(sites); i++) {
-		site = setting_str(sites[i]);
-		n = site ? origin_length(site) : 0;
-		if (n && strncasecmp(url, site, n) == 0 && strchr("/?#", url[n]))
-			return true;
-	}
-	return false;
+	return site_holds(sites, COUNT(sites), url);
 }
 
 const char *

@@ -31,7 +31,9 @@ struct worker {
 struct crew {
 	const struct server *server;
 	const struct route_sql *sql;
-	struct worker *workers; /* the first is the program's main thread and stays */
+	struct worker *workers[SERVER_THREADS_MAX]; /* NULL: was never needed; the first is the
+						       program's main thread and stays */
+	struct mem *mem;                            /* where they are */
 	size_t max;
 	atomic_int busy;      /* threads with a request in hand */
 	atomic_int waiting;   /* threads without one */
@@ -84,11 +86,14 @@ start_another(struct crew *crew)
 {
 	size_t i;
 
-	for (i = 1; i < crew->max; i++)
-		if (crew->workers[i].life != LIFE_WORKS) {
-			start_worker(&crew->workers[i], crew);
-			return;
-		}
+	for (i = 1; i < crew->max; i++) {
+		if (!crew->workers[i])
+			crew->workers[i] = mem_alloc(crew->mem, sizeof(struct worker));
+		if (!crew->workers[i] || crew->workers[i]->life != LIFE_WORKS)
+			break;
+	}
+	if (i < crew->max && crew->workers[i])
+		start_worker(crew->workers[i], crew);
 }
 
 /* Whether this thread is one too many: another one waits, and goes on waiting. */
@@ -97,7 +102,7 @@ may_leave(struct worker *w)
 {
 	int n = atomic_load(&w->crew->waiting);
 
-	while (w != w->crew->workers && n > 1)
+	while (w != w->crew->workers[0] && n > 1)
 		if (atomic_compare_exchange_weak(&w->crew->waiting, &n, n - 1))
 			return true;
 	return false;
@@ -206,7 +211,7 @@ work(void *arg)
 		if ((turn == TURN_TIMEOUT || turn == TURN_VAIN) && may_leave(w))
 			break;
 	}
-	if (w != w->crew->workers) {
+	if (w != w->crew->workers[0]) {
 		close_worker(w);
 		w->life = LIFE_ENDED;
 	}
@@ -229,21 +234,26 @@ int
 threads_serve(const struct server *s, const struct route_sql *sql, size_t max)
 {
 	CLEANUP(mem_freep) struct mem *m = mem_new(CREW_MEM_MAX);
-	struct crew crew = { .server = s, .sql = sql, .max = max, .waiting = 1 };
+	struct worker *first = m ? mem_alloc(m, sizeof(*first)) : NULL;
+	struct crew crew = { .server = s,
+		.sql = sql,
+		.workers = { first },
+		.mem = m,
+		.max = max > SERVER_THREADS_MAX ? SERVER_THREADS_MAX : max,
+		.waiting = 1 };
 	size_t i;
 
-	crew.workers = m ? mem_alloc(m, max * sizeof(*crew.workers)) : NULL;
-	if (!crew.workers || open_worker(&crew.workers[0], &crew) < 0)
+	if (!first || open_worker(first, &crew) < 0)
 		return -1;
 	errno = pthread_mutex_init(&crew.turn, NULL);
 	if (errno)
 		return -1;
-	work(&crew.workers[0]);
-	for (i = 1; i < max; i++)
-		if (crew.workers[i].life != LIFE_NONE)
-			pthread_join(crew.workers[i].thread, NULL);
+	work(first);
+	for (i = 1; i < crew.max && crew.workers[i]; i++)
+		if (crew.workers[i]->life != LIFE_NONE)
+			pthread_join(crew.workers[i]->thread, NULL);
 	pthread_mutex_destroy(&crew.turn);
-	stop(&crew.workers[0]);
+	stop(first);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
  * webhook.c - webhooks: taking, answering, counting.  webhook_verify.c proves who sent them,
- * webhook_keep.c keeps them.
+ * webhook_keep.c keeps them; webhook_money.c takes those of payment providers.
  */
 #include "web/webhook.h"
 
@@ -133,6 +133,15 @@ count_event(struct ctx *c, const char *provider, const char *type)
 		webhook_flush(c);
 }
 
+void
+webhook_count_state(struct ctx *c, const struct webhook *w, const char *state)
+{
+	char type[COUNT_TYPE_MAX + 1];
+
+	snprintf(type, sizeof(type), "state:%s", state);
+	count_event(c, w->provider, type);
+}
+
 /* ---- the body as text ----------------------------------------------- */
 
 /* How many bytes the character at the front of s has; 0 when it is none that may stay. */
@@ -177,10 +186,7 @@ webhook_text(struct mem *m, struct span body)
 static void
 kept_as(struct ctx *c, const struct webhook *w, const struct webhook_event *e, const char *state)
 {
-	char type[COUNT_TYPE_MAX + 1];
-
-	snprintf(type, sizeof(type), "state:%s", state);
-	count_event(c, w->provider, type);
+	webhook_count_state(c, w, state);
 	if (strcmp(state, "applied") == 0 &&
 	    (!e->report || strstr(e->report, "\"status\":\"ended\"")))
 		poke_send("pump");

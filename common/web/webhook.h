@@ -28,6 +28,7 @@ struct webhook {
 	const struct signature_plan *plans; /* how these may be used */
 	size_t nplans;
 	const char *token_header; /* may hold the token of one call (lib/seal); NULL: never */
+	enum setting tolerance;   /* seconds that a timestamp may be off; 0: SIGNATURE_TOLERANCE */
 };
 
 /* Who sent it, proved. */
@@ -50,6 +51,14 @@ struct webhook_event {
 	const char *reply;            /* JSON */
 };
 
+/* One event of a payment provider. */
+struct webhook_money {
+	const char *id;
+	const char *type;
+	const char
+	    *object; /* JSON for public.money_keep; NULL: a shape that we do not understand */
+};
+
 enum { WEBHOOK_STATE_MAX = 15 };
 
 /* An event on its way into the database, and what became of it there. */
@@ -66,6 +75,8 @@ struct webhook_keeping {
  * ERR_SIGNATURE_INVALID, or with what the database had against it. */
 int webhook_verify(struct ctx *c, const struct webhook *w, const char *organization_id,
     struct span signed_text, struct webhook_proof *ret);
+/* webhook_prove: the same where nobody but the installation has secrets. */
+int webhook_prove(struct ctx *c, const struct webhook *w, struct span signed_text);
 /* webhook_take: keeps the event with the request's raw body, or counts it, and answers 200 with its
  * reply.  -1 when it could not be kept: then the sender has to send it again. */
 int webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
@@ -73,6 +84,11 @@ int webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_pr
 /* webhook_keep: keeps it, together with those that other threads keep at the same time where that
  * makes no difference.  0 after the commit, with its state; -1 when it could not be kept. */
 int webhook_keep(struct ctx *c, struct webhook_keeping *k);
+/* webhook_take_money: keeps the event of a payment provider with the request's raw body, starts
+ * what follows from it, and answers 200.  -1 as for webhook_take. */
+int webhook_take_money(struct ctx *c, const struct webhook *w, const struct webhook_money *e);
+/* webhook_count_state: counts what became of one event. */
+void webhook_count_state(struct ctx *c, const struct webhook *w, const char *state);
 /* webhook_answered: for the route's .after.  webhook_flush: writes down what was counted; for the
  * server's .quiet and .stop. */
 void webhook_answered(struct ctx *c);

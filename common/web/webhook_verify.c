@@ -212,17 +212,42 @@ organization_fits(struct ctx *c, const struct webhook *w, const char *organizati
 	return secrets_fit(c, w, organization_id, CACHE_MS - CACHE_FRESH_MS, r);
 }
 
+static struct signed_request
+request_in_hand(struct ctx *c, const struct webhook *w, struct span signed_text)
+{
+	return (struct signed_request){ .header = header_of,
+		.arg = c,
+		.method = "POST",
+		.url = told_url(c),
+		.body = signed_text,
+		.now = clock_wall_ms() / 1000,
+		.tolerance = w->tolerance ? setting_int(w->tolerance) : SIGNATURE_TOLERANCE };
+}
+
+static int
+refuse(struct ctx *c)
+{
+	return fail(c, ERR_SIGNATURE_INVALID, "No secret that we know made this signature.");
+}
+
+int
+webhook_prove(struct ctx *c, const struct webhook *w, struct span signed_text)
+{
+	struct signed_request r = request_in_hand(c, w, signed_text);
+
+	crash_point(webhook_read);
+	if (!installation_fits(w, &r))
+		return refuse(c);
+	crash_point(webhook_verified);
+	return 0;
+}
+
 int
 webhook_verify(struct ctx *c, const struct webhook *w, const char *organization_id,
     struct span signed_text, struct webhook_proof *ret)
 {
 	struct webhook_proof p = { .organization_id = organization_id };
-	struct signed_request r = { .header = header_of,
-		.arg = c,
-		.method = "POST",
-		.url = told_url(c),
-		.body = signed_text,
-		.now = clock_wall_ms() / 1000 };
+	struct signed_request r = request_in_hand(c, w, signed_text);
 	int fits;
 
 	crash_point(webhook_read);
@@ -239,8 +264,7 @@ webhook_verify(struct ctx *c, const struct webhook *w, const char *organization_
 			p.signer = "installation";
 	}
 	if (!p.signer)
-		return fail(c, ERR_SIGNATURE_INVALID,
-		    "No secret that we know made this signature.");
+		return refuse(c);
 
 	*ret = p;
 	crash_point(webhook_verified);

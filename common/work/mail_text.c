@@ -26,6 +26,7 @@ struct kind {
 	const char *type;    /* at /auth/v1/verify; NULL: that is no place for it */
 	const char *path;    /* among the founder's own pages; NULL: none */
 	bool code;           /* six digits can be typed instead */
+	bool url;            /* the link is the data's url, where it has one, else the path */
 };
 
 #define NOT_YOU "If this was not you, nothing need be done."
@@ -34,30 +35,61 @@ struct kind {
 static const struct kind kinds[] = {
 	{ "verify_email", "Confirm your address",
 	    "please confirm that this address is yours. Then your account is ready.",
-	    "Confirm the address", NOT_YOU, "signup", "signup", "/auth/verify-email", true },
+	    "Confirm the address", NOT_YOU, "signup", "signup", "/auth/verify-email", true, false },
 	{ "email_change", "Confirm your new address",
 	    "please confirm that your account shall have this address from now on.",
 	    "Confirm the new address", NOT_YOU " The account keeps its old address.",
-	    "email_change", "email_change", "/auth/verify-email", true },
+	    "email_change", "email_change", "/auth/verify-email", true, false },
 	{ "email_changed", "Your address was changed",
 	    "the address of your account is now {new_email}. This is the last mail to the old one.",
-	    NULL, NOT_YOU_CHANGED, NULL, NULL, NULL, false },
+	    NULL, NOT_YOU_CHANGED, NULL, NULL, NULL, false, false },
 	{ "reset_password", "Set a new password",
 	    "somebody, you we hope, wants to set a new password for your account.",
 	    "Set a new password", NOT_YOU " The password stays as it is.", "recovery", "recovery",
-	    "/auth/reset-password", true },
+	    "/auth/reset-password", true, false },
 	{ "magic_link", "Your link to sign in", "here is your link to sign in. It works once.",
-	    "Sign in", NOT_YOU, "magiclink", "magiclink", NULL, true },
+	    "Sign in", NOT_YOU, "magiclink", "magiclink", NULL, true, false },
 	{ "password_changed", "Your password was changed",
 	    "the password of your account was changed just now.", NULL, NOT_YOU_CHANGED, NULL, NULL,
-	    NULL, false },
+	    NULL, false, false },
 	{ "invitation", "{inviter_name} invites you to {organization_name}",
 	    "{inviter_name} invites you to join {organization_name} as {role}.",
 	    "Accept the invitation", "If you do not know what this is about, nothing need be done.",
-	    "invitation", NULL, "/invitations", false },
+	    "invitation", NULL, "/invitations", false, false },
 	{ "organization_deleted", "{organization_name} was deleted",
 	    "{organization_name} was deleted. Until its data go for good, an owner can restore it.",
-	    NULL, "If this is a mistake, speak to an owner of it.", NULL, NULL, NULL, false },
+	    NULL, "If this is a mistake, speak to an owner of it.", NULL, NULL, NULL, false,
+	    false },
+	{ "usage_alert", "{organization_name} has used {percent} % of its {kind}",
+	    "{organization_name} has used {used} of {limit} {kind} of its plan, which is {percent} "
+	    "%. The period ends on {period_end}.",
+	    "See the usage", "{consequence}", NULL, NULL, "/billing", false, false },
+	{ "usage_summary", "{organization_name}, {period_start} to {period_end}",
+	    "{organization_name} made {calls} calls of {minutes} minutes from {period_start} to "
+	    "{period_end}. Its plan includes {included} minutes; beyond that there were {overage} "
+	    "minutes, which cost {cost}.",
+	    "See the usage", "Each minute can be traced to its call.", NULL, NULL, "/billing",
+	    false, false },
+	{ "payment_failed", "A payment of {organization_name} failed",
+	    "the payment of {amount} for {organization_name} failed. Please see to it that the "
+	    "card or account can be charged, or pay with another one.",
+	    "Pay now", "Without a payment no more calls are made from {stops_on} on.", NULL, NULL,
+	    "/billing", false, true },
+	{ "payment_failed_stopped", "{organization_name} makes no more calls",
+	    "{amount} of {organization_name} is still not paid. No more calls are taken or made.",
+	    "Pay now", "Everything goes on as soon as it is paid.", NULL, NULL, "/billing", false,
+	    true },
+	{ "payment_recovered", "{organization_name} is paid up",
+	    "the payment of {organization_name} has arrived. Everything goes on as before.", NULL,
+	    "Thank you. There is nothing that you need to do.", NULL, NULL, NULL, false, false },
+	{ "plan_changed", "{organization_name} has the plan {plan}",
+	    "the plan of {organization_name} is {plan} now; before it was {old_plan}.",
+	    "See the plan", "If this is a mistake, an owner can change it back.", NULL, NULL,
+	    "/billing", false, false },
+	{ "subscription_canceled", "The subscription of {organization_name} has ended",
+	    "the subscription of {organization_name} to {plan} has ended.", "Choose a plan",
+	    "Its data stay; from now on it has the plan of who pays for nothing.", NULL, NULL,
+	    "/billing", false, false },
 };
 
 /* What is said where the data name nothing. */
@@ -68,6 +100,22 @@ static const struct {
 	{ "inviter_name", "Somebody" },
 	{ "role", "a member" },
 	{ "new_email", "another one" },
+	{ "percent", "much" },
+	{ "kind", "minutes" },
+	{ "used", "many" },
+	{ "limit", "its" },
+	{ "consequence", "There is nothing that you need to do." },
+	{ "calls", "its" },
+	{ "minutes", "some" },
+	{ "included", "all" },
+	{ "overage", "no" },
+	{ "cost", "nothing" },
+	{ "period_start", "the period's beginning" },
+	{ "period_end", "the period's end" },
+	{ "amount", "a bill" },
+	{ "stops_on", "soon" },
+	{ "plan", "another one" },
+	{ "old_plan", "another one" },
 };
 
 /* What is made for one mail. */
@@ -181,6 +229,22 @@ make_link(struct mem *m, const struct kind *k, const struct mail_values *v, cons
 	return text_ok(&url) ? mem_dup(m, text_str(&url), url.len) : NULL;
 }
 
+/* A link that opens nothing by itself: a provider's page for one bill, or one of the founder's. */
+static int
+make_plain(struct mem *m, const struct kind *k, const struct mail_values *v, struct made *ret)
+{
+	const char *url = k->url ? json_str(v->data, "url") : NULL;
+
+	if (url && strlen(url) < URL_MAX &&
+	    (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0))
+		ret->link = mem_str(m, url);
+	else if (k->path && v->app_url)
+		ret->link = mem_printf(m, "%s%s", v->app_url, k->path);
+	else
+		return 0;
+	return ret->link ? 0 : -1;
+}
+
 static int
 make(struct mem *m, const struct kind *k, const struct mail_values *v, struct made *ret)
 {
@@ -188,7 +252,7 @@ make(struct mem *m, const struct kind *k, const struct mail_values *v, struct ma
 
 	*ret = (struct made){ NULL, NULL, NULL };
 	if (!k->purpose)
-		return 0;
+		return make_plain(m, k, v, ret);
 	if (!v->token_id || !base_is_uuid(v->token_id)) {
 		errno = EINVAL;
 		return -1;
@@ -219,7 +283,9 @@ put_plain(struct text *t, const struct kind *k, const struct mail_values *v, con
 		text_printf(t, "\n\n%s with this token: %s", k->button, d->token);
 	if (k->purpose && v->until)
 		text_printf(t, "\n\nThis works until %s.", v->until);
-	text_printf(t, "\n\n%s\n\n-- \n", k->closing);
+	text_puts(t, "\n\n");
+	put_words(t, k->closing, v->data, false);
+	text_puts(t, "\n\n-- \n");
 	put_value(t, v->service, false);
 	text_putc(t, '\n');
 }
@@ -256,7 +322,9 @@ put_marked(struct text *t, const struct kind *k, const struct mail_values *v, co
 		put_html(t, v->until, strlen(v->until));
 		text_puts(t, ".</p>\n");
 	}
-	text_printf(t, "<p>%s</p>\n<p style=\"color:#666666\">", k->closing);
+	text_puts(t, "<p>");
+	put_words(t, k->closing, v->data, true);
+	text_puts(t, "</p>\n<p style=\"color:#666666\">");
 	put_value(t, v->service, true);
 	text_puts(t, "</p>\n</body></html>\n");
 }

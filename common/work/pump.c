@@ -15,6 +15,7 @@ enum {
 	ROUND_MEM_MAX = 64 * 1024 * 1024,
 	TURN_MEM_MAX = 1024 * 1024,
 	UPKEEP_MS = 1000,
+	UPKEEP_REST_MS = 15000,
 	UPKEEP_FULL_MS = 60000
 };
 
@@ -22,6 +23,8 @@ enum {
 struct plan {
 	struct rounds rounds;
 	int64_t claim_at, look_at, upkeep_at, full_at;
+	int64_t kept_at; /* the last upkeep */
+	bool due;        /* as far as the last look saw */
 };
 
 static int64_t
@@ -140,21 +143,25 @@ round_look(struct pump *p, struct plan *r, int64_t now)
 	return n == -1 || h == -1 ? -1 : n + h;
 }
 
-/* 1 when there is more to do at once. */
+/* 1 when there is more to do at once.  A pump at rest does it seldom, and then forgets the
+ * connection that has grown with it: round_rest sees what cannot wait. */
 static int
 round_upkeep(struct pump *p, struct plan *r, int64_t now)
 {
-	bool full = now >= r->full_at;
+	bool full = now >= r->full_at, rests = rounds_rests(&r->rounds) && !r->due;
 	int more;
 
 	if (r->rounds.stopping || now < r->upkeep_at)
 		return 0;
-	r->upkeep_at = now + UPKEEP_MS;
+	r->kept_at = now;
+	r->upkeep_at = now + (rests ? UPKEEP_REST_MS : UPKEEP_MS);
 	if (full)
 		r->full_at = now + UPKEEP_FULL_MS;
 	more = upkeep_run(p, full);
 	if (more == 1)
 		r->upkeep_at = now;
+	else if (rests)
+		db_renew(p->db);
 	return more;
 }
 
@@ -164,8 +171,11 @@ round_rest(struct pump *p, struct plan *r, int64_t now)
 {
 	if (r->rounds.stopping || r->claim_at == 0 || now < earliest(r->claim_at, r->look_at))
 		return;
-	if (upkeep_due(p) != 0)
+	r->due = upkeep_due(p) != 0;
+	if (r->due) {
+		r->upkeep_at = earliest(r->upkeep_at, r->kept_at + UPKEEP_MS);
 		return;
+	}
 	rounds_widen(&r->rounds);
 	r->claim_at = r->look_at = now + r->rounds.gap;
 }

@@ -117,6 +117,12 @@ rounds_rest(struct rounds *r, struct db *db)
 	mem_give_back();
 }
 
+bool
+rounds_rests(const struct rounds *r)
+{
+	return r->rest_at == 0;
+}
+
 int
 rounds_worker(char ret[ROUNDS_WORKER_MAX])
 {

@@ -39,6 +39,8 @@ void rounds_narrow(struct rounds *r);
 /* rounds_rest: before a wait: once nothing was there for a while, connections begin anew and memory
  * is given back. */
 void rounds_rest(struct rounds *r, struct db *db);
+/* rounds_rests: whether nothing was there for so long. */
+bool rounds_rests(const struct rounds *r);
 
 /* rounds_worker: a name for this worker: process and a random part; -1 with errno. */
 int rounds_worker(char ret[ROUNDS_WORKER_MAX]);

@@ -168,11 +168,24 @@ round_renew(struct work *w, struct plan *p, int64_t now)
 	p->renew_at = now + setting_int(SET_HOOKSWITCH_WORK_LEASE_SECONDS) * 1000 / 3;
 }
 
+/* What gathers between the turns: more at once where there is more of it. */
+static int
+round_gathered(struct work *w, struct plan *p, int64_t now)
+{
+	int read = work_read(w), folded = read == -1 ? -1 : work_fold(w);
+
+	if (folded == -1)
+		return -1;
+	if (read == WORK_READ_MAX || folded >= WORK_FOLD_MAX)
+		p->schedules_at = now;
+	return read + folded;
+}
+
 /* 1 when there is more to do at once, -1 when the database failed. */
 static int
 round_upkeep(struct work *w, struct plan *p, int64_t now)
 {
-	int n = 0, read;
+	int n = 0, gathered;
 
 	if (w->stopping)
 		return 0;
@@ -189,10 +202,8 @@ round_upkeep(struct work *w, struct plan *p, int64_t now)
 	if (n != -1 && now >= p->schedules_at) {
 		p->schedules_at = now + SCHEDULES_MS;
 		n = work_schedules(w);
-		read = n == -1 ? -1 : work_read(w);
-		if (read == WORK_READ_MAX)
-			p->schedules_at = now;
-		n = read == -1 ? -1 : n + read;
+		gathered = n == -1 ? -1 : round_gathered(w, p, now);
+		n = gathered == -1 ? -1 : n + gathered;
 	}
 	if (n == -1)
 		p->schedules_at = p->upkeep_at = now + ROUNDS_FAILED_MS;
@@ -276,10 +287,10 @@ turn_summary(struct work *w, const char *note, int64_t began)
 	    ",\"looked\":%" PRId64 ",\"done\":%" PRId64 ",\"retried\":%" PRId64
 	    ",\"unknown\":%" PRId64 ",\"failed\":%" PRId64 ",\"finished\":%" PRId64
 	    ",\"dead\":%" PRId64 ",\"scheduled\":%" PRId64 ",\"pruned\":%" PRId64
-	    ",\"transcripts_read\":%" PRId64 ",\"failures\":%" PRId64
+	    ",\"transcripts_read\":%" PRId64 ",\"usage_counted\":%" PRId64 ",\"failures\":%" PRId64
 	    ",\"message\":\"%s\",\"seconds\":%.3f}",
 	    n->claimed, n->rescued, n->sent, n->looked, n->done, n->retried, n->unknown, n->failed,
-	    n->finished, n->dead, n->scheduled, n->pruned, n->read, n->failures, note,
+	    n->finished, n->dead, n->scheduled, n->pruned, n->read, n->folded, n->failures, note,
 	    (double)(clock_steady_ms() - began) / 1000);
 }
 

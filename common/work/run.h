@@ -16,13 +16,14 @@ enum {
 	WORK_JSON_MAX = 64 * 1024 * 1024,
 	WORK_PRUNE_MAX = 900, /* so many old runs gone at once: there are more */
 	WORK_READ_MAX = 50,   /* as many transcripts are read at once */
+	WORK_FOLD_MAX = 500,  /* so many rows of the ledger are counted at once */
 	WORK_KEY_HOURS = 23 /* providers keep a key for a day: after this time it is not trusted */
 };
 
 /* What a turn has done, for its summary and for /metrics. */
 struct work_counts {
 	int64_t turns, claimed, rescued, sent, looked, done, retried, unknown, failed;
-	int64_t finished, dead, scheduled, pruned, read, failures;
+	int64_t finished, dead, scheduled, pruned, read, folded, failures;
 };
 
 struct work {
@@ -164,6 +165,8 @@ int work_schedules(struct work *w);
 int work_prune(struct work *w);
 /* work_read: reads transcripts that are new, so that they are found; how many. */
 int work_read(struct work *w);
+/* work_fold: adds what calls used to the sums of their periods; how many rows of the ledger. */
+int work_fold(struct work *w);
 int work_due(struct work *w);
 void work_count(struct work *w);
 

@@ -32,6 +32,8 @@ static const struct db_stmt prune_stmt = { "work_prune",
 	"select to_json(public.work_prune($1::int))" };
 static const struct db_stmt read_stmt = { "transcripts_read",
 	"select to_json(public.transcripts_read($1::int))" };
+static const struct db_stmt fold_stmt = { "usage_fold",
+	"select to_json(public.usage_fold($1::int))" };
 static const struct db_stmt count_stmt = { "work_count",
 	"select public.webhook_count('work', $1::text, $2::bigint)" };
 
@@ -204,18 +206,31 @@ work_prune(struct work *w)
 	return (int)n;
 }
 
+/* A batch of what gathers between the turns; how many, -1 when the database failed. */
+static int
+upkeep_some(struct work *w, const struct db_stmt *stmt, int most, int64_t *count)
+{
+	const char *number = mem_printf(w->c.mem, "%d", most);
+	const struct json *done =
+	    number ? work_json(w, stmt, (const struct span[]){ span_of(number) }, 1, NULL) : NULL;
+	int64_t n = 0;
+
+	if (!done || json_int_of(done, &n) == -1)
+		return -1;
+	*count += n;
+	return (int)n;
+}
+
 int
 work_read(struct work *w)
 {
-	const char *most = mem_printf(w->c.mem, "%d", WORK_READ_MAX);
-	const struct json *read =
-	    most ? work_json(w, &read_stmt, (const struct span[]){ span_of(most) }, 1, NULL) : NULL;
-	int64_t n = 0;
+	return upkeep_some(w, &read_stmt, WORK_READ_MAX, &w->counts.read);
+}
 
-	if (!read || json_int_of(read, &n) == -1)
-		return -1;
-	w->counts.read += n;
-	return (int)n;
+int
+work_fold(struct work *w)
+{
+	return upkeep_some(w, &fold_stmt, WORK_FOLD_MAX, &w->counts.folded);
 }
 
 static void
@@ -250,4 +265,5 @@ work_count(struct work *w)
 	count_write(w, "scheduled", n->scheduled, &c->scheduled);
 	count_write(w, "pruned", n->pruned, &c->pruned);
 	count_write(w, "transcripts_read", n->read, &c->read);
+	count_write(w, "usage_counted", n->folded, &c->folded);
 }

@@ -22,7 +22,7 @@ VALUES = {
     "name": "Reminders", "first_name": "Ann", "last_name": "Lee", "role": "member", "scopes": ["calls:read", "calls:write"],
     "timezone": "America/New_York", "start": "09:00", "end": "20:00", "days": [1, 2, 3, 4, 5], "full_name": "Ann Lee",
     "slug": "receptionist", "event_id": "$EVENT_ID", "rating": 5, "limit": 20, "wait": 0, "tags": ["vip"],
-    "text": "Hello, how can I help you?",
+    "text": "Hello, how can I help you?", "price_cents": 2900, "price_id": "price_1QExample",
 }
 TYPES = {"string": "text", "e164": "+15550100001", "email": "$EMAIL", "time": TIME, "number": 1, "bool": True, "object": {}, "any": {}}
 
@@ -43,6 +43,9 @@ MORE = {
     ("POST", "/api/v1/contacts/imports"): {"name": "customers", "dry_run": False},
     ("PATCH", "/api/v1/call-templates/{call_template_id}"): {"visibility": "public"},
     ("PUT", "/api/v1/voices/preferences"): {"default_voice_id": "$VOICE_ID"},
+    ("POST", "/api/v1/admin/plans"): {"name": "Basic, yearly", "price_cents": 29000, "interval": "yearly", "tier": "basic", "call_limit": 6000},
+    ("PATCH", "/api/v1/admin/plans/{plan_id}"): {"price_cents": 3900},
+    ("PUT", "/api/v1/admin/organizations/{organization_id}/subscription"): {"plan_id": "$PLAN_ID", "ends_at": TIME},
     ("POST", "/api/v1/admin/providers"): {"name": "Vapi, second account", "provider_type": "vapi"},
     ("PATCH", "/api/v1/admin/providers/{provider_id}"): {"priority": 1},
     ("POST", "/api/v1/call-templates"): {
@@ -72,6 +75,10 @@ SENT = {
     "/api/webhooks/synthflow/{organization_id}": (
         ['Synthflow-Signature: $(printf %s "$PROVIDER_CALL_ID" | openssl dgst -sha256 -hmac "$SYNTHFLOW_WEBHOOK_SECRET" -binary | base64)'],
         {"status": "completed", "call": {"call_id": "$PROVIDER_CALL_ID", "status": "completed"}}),
+    "/api/webhooks/stripe": (["Stripe-Signature: $STRIPE_SIGNATURE"],
+                             {"id": "evt_1", "type": "invoice.paid", "data": {"object": {"id": "in_1"}}}),
+    "/api/webhooks/paddle": (["Paddle-Signature: $PADDLE_SIGNATURE"],
+                             {"event_id": "evt_1", "event_type": "address.updated", "data": {"id": "add_1"}}),
 }
 
 # Who asks: the variable with the token.

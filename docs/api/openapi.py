@@ -100,10 +100,17 @@ SECURITY_SCHEMES = {
     **{f"synthflow{n}": _signed(name, "HMAC-SHA256, in base64, of call.call_id of the body, keyed with a secret of the organization or "
                                 "one of SYNTHFLOW_WEBHOOK_SECRET.")
        for n, name in enumerate(("Synthflow-Signature", "X-Synthflow-Signature", "Http-Synthflow-Signature"), 1)},
+    "stripeSignature": _signed("Stripe-Signature", "As in t=1790000000,v1=5257...: v1 is the HMAC-SHA256, in hex, of t, a dot and the body, keyed "
+                               "with one of STRIPE_WEBHOOK_SECRET; t may be 300 seconds off.  One of several v1 is enough."),
+    "paddleSignature": _signed("Paddle-Signature", "As in ts=1790000000;h1=5257...: h1 is the HMAC-SHA256, in hex, of ts, a colon and the body, "
+                               "keyed with one of PADDLE_WEBHOOK_SECRET; ts may be HOOKSWITCH_PADDLE_TOLERANCE_SECONDS off.  One of several "
+                               "h1 is enough."),
 }
 # How webhooks are proved; an organization may have other ways stored for it (webhook_secrets).
 SIGNED = {
     "vapi-webhook": [{"vapiSecret": []}, {"vapiBearer": []}, {"vapiHmac": [], "vapiTimestamp": []}, {"vapiSignature": []}],
+    "stripe-webhook": [{"stripeSignature": []}],
+    "paddle-webhook": [{"paddleSignature": []}],
     "synthflow-webhook": [{f"synthflow{n}": []} for n in (1, 2, 3)],
 }
 SECURITY = {"public": [], "person": [{"token": []}], "operator": [{"token": []}], "local": [{"internal": []}, {}],

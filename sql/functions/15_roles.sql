@@ -20,6 +20,7 @@ begin
         ('member', 'calls:write'),
         ('member', 'contacts:write'),
         ('member', 'templates:write'),
+        ('member', 'usage:read'),
         ('admin', 'calls:read'),
         ('admin', 'contacts:read'),
         ('admin', 'templates:read'),
@@ -34,6 +35,9 @@ begin
         ('admin', 'keys:read'),
         ('admin', 'keys:write'),
         ('admin', 'audit:read'),
+        ('admin', 'usage:read'),
+        ('admin', 'billing:read'),
+        ('admin', 'billing:write'),
         ('owner', 'calls:read'),
         ('owner', 'contacts:read'),
         ('owner', 'templates:read'),
@@ -48,6 +52,9 @@ begin
         ('owner', 'keys:read'),
         ('owner', 'keys:write'),
         ('owner', 'audit:read'),
+        ('owner', 'usage:read'),
+        ('owner', 'billing:read'),
+        ('owner', 'billing:write'),
         ('owner', 'organization:delete');
 end
 $$;

@@ -149,6 +149,19 @@ $$;
 
 -- ---- changes ------------------------------------------------------------------------
 
+-- Each organization that pays for nothing has the calls of the default plan anew, so a person has few of them; a deleted one counts until it is gone.
+-- Where that plan has no limits nobody gains anything.
+create or replace function public.enough_for_nothing(p_user uuid) returns boolean
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return exists (select from public.subscription_plans p where p.is_default and num_nonnulls(p.call_limit, p.minutes_limit) > 0)
+       and (select count(*) >= 5 from public.organization_members m
+              join public.subscriptions s on s.organization_id = m.organization_id and s.current
+              join public.subscription_plans p on p.id = s.plan_id
+             where m.user_id = p_user and m.role = 'owner' and p.is_default);
+end
+$$;
+
 create or replace function public.organization_create(p_name text, p_settings jsonb) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -160,6 +173,8 @@ begin
     perform from public.organization_members x where x.user_id = v_user and x.role = 'owner' offset 99;
     if found then
         raise exception 'limit_reached' using errcode = 'PT422', detail = 'One person owns at most 100 organizations.';
+    elsif public.enough_for_nothing(v_user) then
+        raise exception 'limit_reached' using errcode = 'PT422', detail = 'One person owns at most 5 organizations that pay for nothing.';
     end if;
     insert into public.organizations (name, settings, max_concurrent_calls)
     values (p_name, v_settings, (p_settings ->> 'max_concurrent_calls')::integer) returning * into o;

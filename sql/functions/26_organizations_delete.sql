@@ -21,6 +21,7 @@ begin
      where x.id = o.id
     returning x.* into o;
     perform public.organization_calls_cancel(o.id, 500);
+    perform public.organization_money_follow(o, v_run);
     -- The run is nobody's: it takes away the organization's own.
     perform public.work_start(v_run, 'organization-delete', jsonb_build_object('organization_id', o.id));
     perform public.mail_send(v_run || ':' || m.user_id, 'organization_deleted', p.email,
@@ -34,9 +35,11 @@ create or replace function public.organization_restore(p_organization uuid) retu
     language plpgsql security definer set search_path = '' as $$
 declare
     o public.organizations;
+    v_run text;
 begin
     perform public.organization_here(p_organization);
     select * into o from public.organizations x where x.id = p_organization for update;
+    v_run := o.deletion_run;
     if o.deleted_after is null then
         raise exception 'organization_not_deleted' using errcode = 'PT409';
     elsif o.deleted_after <= now() then
@@ -44,8 +47,10 @@ begin
     end if;
     update public.organizations x
        set status = x.status_before, status_before = null, deleted_after = null, deletion_run = null
-     where x.id = o.id;
-    perform public.work_cancel(o.deletion_run);
+     where x.id = o.id
+    returning x.* into o;
+    perform public.work_cancel(v_run);
+    perform public.organization_money_follow(o, v_run || ':restored');
 end
 $$;
 
@@ -118,6 +123,9 @@ begin
     end if;
     if o.status <> 'disabled' then
         update public.organizations x set status = 'disabled' where x.id = o.id;
+    end if;
+    if public.organization_money_left(o) then
+        return jsonb_build_object('until', clock_timestamp() + interval '1 minute', 'next', 'remove');
     end if;
     if public.organization_calls_remove(o.id, 500) > 0 then
         return jsonb_build_object('again', p_run -> 'input');

@@ -141,6 +141,26 @@ begin
 end
 $$;
 
+-- A plan is the installation's, too.  Not the price that is made at a provider when somebody takes the plan first.
+create or replace function public.audit_plan() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_changed jsonb;
+begin
+    if tg_op <> 'UPDATE' then
+        perform public.audit_write(null, case tg_op when 'INSERT' then 'plan.created' else 'plan.deleted' end, 'plan', coalesce(new.id, old.id),
+                                   jsonb_build_object('name', coalesce(new.name, old.name)));
+        return null;
+    end if;
+    select jsonb_object_agg(n.key, jsonb_build_object('from', to_jsonb(old) -> n.key, 'to', n.value)) into v_changed
+      from jsonb_each(to_jsonb(new) - '{stripe_price_id,updated_at}'::text[]) n where n.value is distinct from to_jsonb(old) -> n.key;
+    if v_changed is not null then
+        perform public.audit_write(null, 'plan.updated', 'plan', new.id, jsonb_build_object('name', new.name, 'changed', v_changed));
+    end if;
+    return null;
+end
+$$;
+
 -- People answer for this list before the law, so the log says which numbers, and why.  Entries are made by the statement: a file of a hundred
 -- thousand numbers is some hundred entries.
 create or replace function public.audit_do_not_call() returns trigger

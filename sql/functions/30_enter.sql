@@ -3,7 +3,7 @@
 -- Enters one outbound call for an organization that the caller has already been allowed to act for.  p_call holds the fields of
 -- POST /api/v1/calls; what cannot be is refused with PT422 (HINT names the field).
 create or replace function public.call_enter(p_organization uuid, p_user uuid, p_call jsonb) returns uuid
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
     v_template public.call_templates;
     v_number text := p_call ->> 'recipient_number';
@@ -51,11 +51,7 @@ begin
             coalesce(nullif(p_call -> 'metadata', 'null'), '{}'), coalesce((p_call ->> 'priority')::integer, 5),
             coalesce((p_call ->> 'max_attempts')::integer, 3))
     returning id into v_id;
-    -- Asked only now: the row above holds off a deletion of the organization, which else cancels what waits (organization_delete).
-    perform from public.organizations o where o.id = p_organization and o.deleted_after is null;
-    if not found then
-        raise exception 'organization_inactive' using errcode = 'PT403', detail = 'The organization is deleted.';
-    end if;
+    perform public.plan_entered(p_organization);
     return v_id;
 end
 $$;

@@ -62,7 +62,7 @@ begin
 end
 $$;
 
--- May this organization call now?  Null: yes.  The plan's minutes and calls will be asked here too.
+-- May this organization call now, by its status and its hours?  Null: yes.
 create or replace function public.organization_admission(o public.organizations) returns text
     language plpgsql stable set search_path = '' as $$
 declare
@@ -83,6 +83,14 @@ begin
     return null;
 exception when others then
     return 'calling_hours_unreadable'; -- settings that cannot be read never let a call out at night
+end
+$$;
+
+-- And by its plan too.
+create or replace function public.organization_closed(o public.organizations) returns text
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return coalesce(public.organization_admission(o), public.plan_admission(o.id));
 end
 $$;
 
@@ -124,7 +132,7 @@ begin
                               order by q.organization_id limit 1)
               from orgs o where o.organization_id is not null),
         standing as (
-            select o.route, o.organization_id, public.organization_admission(x) is null as may
+            select o.route, o.organization_id, public.organization_closed(x) is null as may
               from orgs o join public.organizations x on x.id = o.organization_id
              where o.organization_id <> all (p_closed)),
         line as (
@@ -363,13 +371,19 @@ create or replace function public.organizations_free(p_candidates uuid[], p_clai
 begin
     return query
     select o.id,
-           case when r.reason is not null then 0
-                when o.max_concurrent_calls is null then 1000000
-                else o.max_concurrent_calls - coalesce(l.live, 0) - t.taken end::integer,
-           coalesce(r.reason, 'organization_capacity')
+           case when r.reason is not null or k.room <= 0 then 0
+                else least(o.max_concurrent_calls - coalesce(l.live, 0), coalesce(k.room, 1000000)) - t.taken end::integer,
+           coalesce(r.reason, case when k.room - t.taken <= 0 then case k.room when -1 then 'plan_minutes' else 'plan_calls' end end,
+                    'organization_capacity')
       from (select distinct c.organization_id from public.call_queue c where c.id = any (p_candidates)) w
       join public.organizations o on o.id = w.organization_id
-     cross join lateral (select public.organization_admission(o) as reason) r
+      left join public.subscriptions s on s.organization_id = o.id and s.current
+      left join public.subscription_plans p on p.id = s.plan_id
+      left join public.subscription_standings g on g.status = s.status and p.id is not null
+     cross join lateral (select coalesce(public.organization_admission(o), case when g.may_call is not true then 'subscription_inactive' end)
+                                as reason) r
+     cross join lateral (select case when r.reason is null and p.limit_mode = 'hard' and num_nonnulls(p.call_limit, p.minutes_limit) > 0
+                                     then public.plan_room(o.id) end as room) k
      left join (select a.organization_id, count(*)::integer as live from public.call_assignments a
                  where a.state in ('leased', 'sent', 'accepted', 'unknown') group by 1) l on l.organization_id = o.id
      cross join lateral (select count(*)::integer as taken from public.call_queue c

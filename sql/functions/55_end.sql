@@ -173,17 +173,6 @@ begin
 end
 $$;
 
--- The ledger of a call that is over: one row of each kind.
-create or replace function public.usage_write(c public.calls, p_seconds integer) returns void
-    language plpgsql security definer set search_path = '' as $$
-begin
-    insert into public.usage_entries as u (organization_id, user_id, call_id, call_created_at, kind, quantity, occurred_at)
-    values (c.organization_id, c.user_id, c.id, c.created_at, 'calls', 1, c.ended_at),
-           (c.organization_id, c.user_id, c.id, c.created_at, 'seconds', p_seconds, c.ended_at)
-    on conflict (call_id, kind) do update set quantity = excluded.quantity where u.quantity <> excluded.quantity;
-end
-$$;
-
 -- What was said, and where it can be heard.
 create or replace function public.call_contents(a public.call_assignments, p_report jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
@@ -225,7 +214,8 @@ begin
            provider_call_id = coalesce(a.provider_call_id, x.provider_call_id),
            vapi_call_id = case when a.provider_type = 'vapi' then a.provider_call_id else x.vapi_call_id end,
            started_at = coalesce(public.time_or_null(p_report ->> 'started_at'), x.started_at, a.answered_at),
-           ended_at = coalesce(public.time_or_null(p_report ->> 'ended_at'), x.ended_at, a.ended_at, clock_timestamp()),
+           -- What is over has not ended in the future, whatever a provider's clock says.
+           ended_at = least(coalesce(public.time_or_null(p_report ->> 'ended_at'), x.ended_at, a.ended_at), clock_timestamp()),
            duration_seconds = greatest(coalesce(a.duration_seconds, 0), coalesce(x.duration_seconds, 0)),
            total_cost_cents = v_cost, vapi_cost_cents = case when coalesce(a.provider_type, x.provider_type) = 'vapi' then v_cost end,
            finished_at = clock_timestamp(),

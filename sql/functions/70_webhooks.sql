@@ -150,9 +150,12 @@ create or replace function public.webhook_try(w public.webhook_events) returns t
 declare
     v_state text;
     v_error text;
+    v_organization uuid := w.organization_id;
 begin
     begin
-        if w.report = '' then
+        if w.provider = 'paddle' then
+            select a.state, a.organization into v_state, v_organization from public.paddle_apply(w.report::jsonb) a;
+        elsif w.report = '' then
             v_state := public.call_look_now(w.organization_id, w.provider, w.provider_call_id);
         else
             v_state := public.call_apply(w.organization_id, w.signer, w.provider, w.assignment_id, w.provider_call_id, w.report::jsonb);
@@ -165,7 +168,7 @@ begin
         v_state := 'unmatched';
     end if;
     update public.webhook_events e
-       set state = v_state, apply_error = v_error, tries = e.tries + 1,
+       set state = v_state, apply_error = v_error, tries = e.tries + 1, organization_id = coalesce(v_organization, e.organization_id),
            report = case when v_state in ('waiting', 'failed') then e.report end,
            try_at = case when v_state in ('waiting', 'failed')
                          then clock_timestamp() + make_interval(secs => least(300, power(2, least(e.tries, 10)))) end

@@ -33,6 +33,7 @@ create or replace function public.turn_due() returns boolean
 begin
     return exists (select from public.call_queue where status = 'queued' and ready)
         or exists (select from public.call_queue where status = 'queued' and not ready and due_at <= statement_timestamp())
+        or exists (select from public.call_queue where status = 'queued' and expires_at <= statement_timestamp())
         or exists (select from public.call_assignments where next_look_at <= statement_timestamp())
         or exists (select from public.call_assignments where state = 'leased' and lease_until < statement_timestamp())
         or exists (select from public.call_assignments where state = 'sent' and lease_until < statement_timestamp())

@@ -24,7 +24,9 @@ declare
     v_until timestamptz;
     v_why text;
 begin
-    if p_run -> 'input' -> 'data' ->> 'token_id' is null then
+    if v_kind in ('payment_failed', 'payment_failed_stopped') then
+        return public.dunning_mail_prepare(p_run);
+    elsif p_run -> 'input' -> 'data' ->> 'token_id' is null then
         return null;
     end if;
     v_token := (p_run -> 'input' -> 'data' ->> 'token_id')::uuid;

@@ -33,7 +33,7 @@ begin
     perform from public.organizations o where o.id = v_organization for no key update;
     select f.free into v_free from public.providers_free() f where f.id = p_provider_id;
     if coalesce(v_free, 0) <= 0 or v_organization = any (public.organizations_full())
-       or exists (select from public.organizations o where o.id = v_organization and public.organization_admission(o) is not null)
+       or exists (select from public.organizations o where o.id = v_organization and public.organization_closed(o) is not null)
        or exists (select from public.call_queue q join public.do_not_call d
                       on d.organization_id = q.organization_id and d.phone_number = q.recipient_number where q.id = p_queue_id) then
         return null;

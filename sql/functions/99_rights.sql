@@ -42,6 +42,7 @@ grant execute on function public.request_identity_token(jsonb, text, text, text)
     to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
     public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
+    public.money_keep(text, text, text, jsonb, text),
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;
 grant execute on function public.touch_updated_at(), public.check_state_move() to public;
 grant execute on function public.provider_fill(), public.provider_keep(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),
@@ -87,7 +88,8 @@ grant execute on function public.time_view(timestamptz), public.cursor_bytes(tex
     public.cursor_read(text, text, text), public.page_view(text, jsonb[], timestamptz[], text[], integer),
     public.refuse_field(text, text, text), public.operator_needed(),
     public.audit_view(public.audit_log), public.csv_field(text), public.providers_free(), public.work_redrive(text), public.work_cancel(text),
-    public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean) to hookswitch_operator;
+    public.idempotency_take(text, text, boolean), public.idempotency_keep(text, text, integer, text, boolean),
+    public.plan_now(uuid), public.usage_totals(uuid, timestamptz, timestamptz) to hookswitch_operator;
 grant execute on function api.workflow_run_list(text, text, text, integer), api.workflow_run_get(text) to hookswitch_operator;
 
 -- Runs are looked after on the machine itself (workflow-pump), never by a customer.
@@ -104,3 +106,25 @@ grant execute on function public.page_view(text, jsonb[], timestamptz[], text[],
     public.calls_counted(uuid, timestamptz, timestamptz, text), public.calls_group(text, text, timestamptz, text, text),
     public.calls_grouped(timestamptz, timestamptz, text, text), public.zone_needed(text), public.feedback_view(public.call_feedback),
     public.feedback_give(uuid, integer, text), public.feedback_change(uuid, jsonb), public.feedback_withdraw(uuid) to hookswitch_api;
+-- Plans and usage: of the active organization.
+grant execute on function public.plan_now(uuid), public.usage_totals(uuid, timestamptz, timestamptz), public.usage_sums(uuid, timestamptz) to hookswitch_api;
+
+-- Money: amounts as operators see them, too.
+grant execute on function public.currency_digits(text), public.plan_amount(public.subscription_plans) to hookswitch_operator;
+
+-- Money: what is seen is the active organization's by policy or by its own word; what asks Stripe and writes knows no other organization.
+grant execute on function public.currency_digits(text), public.plan_amount(public.subscription_plans), public.plan_second_amount(public.subscription_plans),
+    public.plan_view(public.subscription_plans), public.plan_view_of(uuid), public.subscription_view(public.subscriptions, timestamptz, timestamptz),
+    public.usage_view(timestamptz, timestamptz, public.subscription_plans), public.upcoming_view(public.subscriptions, timestamptz, bigint), public.invoice_view(public.invoices),
+    public.invoice_line_view(jsonb), public.billing_event_view(public.billing_events), public.checkout_view(public.checkout_sessions), public.billing_view(),
+    public.actor_may(text), public.usage_stretch(timestamptz, timestamptz), public.usage_grouped(timestamptz, timestamptz, text),
+    public.usage_call_view(public.usage_entries), public.plan_now(uuid), public.usage_sums(uuid, timestamptz),
+    public.stripe_ask(text, text, jsonb, text, text), public.stripe_key(text), public.stripe_need(jsonb), public.billing_make(uuid, boolean, jsonb, jsonb),
+    public.plan_price_sold(public.subscription_plans, text),
+    public.subscription_here(), public.subscription_look(text, jsonb), public.subscription_ask(text, jsonb, jsonb, text), public.subscription_told(jsonb),
+    public.subscription_is_over(jsonb), public.subscription_stands(jsonb), public.plan_change_kind(jsonb, uuid), public.plan_change_form(text, jsonb, uuid, bigint),
+    public.plan_wanted(uuid), public.plan_change_begin(uuid, jsonb), public.plan_change_ready(uuid, jsonb, jsonb), public.plan_preview_view(uuid, jsonb, jsonb), public.proration_moment(jsonb, timestamptz),
+    public.subscription_cancel_manual(boolean), public.subscription_resume_manual(), public.checkout_plan(uuid),
+    public.checkout_form(public.subscription_plans, uuid, text, text), public.checkout_kept(uuid, uuid, jsonb),
+    public.checkout_free(jsonb), public.subscription_seen(jsonb, jsonb), public.subscription_ended(jsonb, jsonb), public.plan_change_in_time(text, jsonb),
+    public.customer_doubted(jsonb, jsonb), public.customer_look(jsonb), public.customer_looked(jsonb, jsonb) to hookswitch_api;

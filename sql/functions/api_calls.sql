@@ -43,13 +43,14 @@ begin
             begin
                 v_id := public.call_enter(v_organization, public.current_user_id(), c.call);
                 v_data := v_data || public.call_view_of(v_id);
-            exception when sqlstate 'PT422' then
+            exception when sqlstate 'PT422' or sqlstate 'PT402' then
                 get stacked diagnostics v_state = returned_sqlstate, v_code = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+                v_hint := concat_ws('.', 'calls', c.i, nullif(v_hint, ''));
                 if p_on_error = 'stop' then
-                    raise exception using errcode = v_state, message = v_code, detail = v_detail, hint = format('calls.%s.%s', c.i, v_hint);
+                    raise exception using errcode = v_state, message = v_code, detail = v_detail, hint = v_hint;
                 end if;
                 v_id := null;
-                v_errors := jsonb_build_array(jsonb_build_object('field', format('calls.%s.%s', c.i, v_hint), 'code', v_code, 'detail', v_detail));
+                v_errors := jsonb_build_array(jsonb_build_object('field', v_hint, 'code', v_code, 'detail', v_detail));
             end;
         end if;
         v_results := v_results || jsonb_build_object('index', c.i, 'call_id', v_id, 'errors', v_errors);

@@ -30,10 +30,10 @@ create or replace function api.metrics() returns jsonb
               from public.webhook_counts c where c.provider = 'pump' and c.type like 'dial:%')),
         public.metric('webhooks_total', 'counter', 'Webhook events by provider and what became of them.', (
             select jsonb_agg(public.sample(jsonb_build_object('provider', c.provider, 'state', split_part(c.type, ':', 2)), c.seen))
-              from public.webhook_counts c where c.provider not in ('pump', 'work') and c.type like 'state:%')),
+              from public.webhook_counts c where c.provider not in ('pump', 'work', 'billing') and c.type like 'state:%')),
         public.metric('webhooks_counted_total', 'counter', 'Webhook events that are counted and not kept, by provider and type.', (
             select jsonb_agg(public.sample(jsonb_build_object('provider', c.provider, 'type', c.type), c.seen))
-              from public.webhook_counts c where c.provider not in ('pump', 'work') and c.type not like 'state:%')),
+              from public.webhook_counts c where c.provider not in ('pump', 'work', 'billing') and c.type not like 'state:%')),
         public.metric('webhooks_pending', 'gauge', 'Kept events that wait for their call or whose effect failed.', (
             select jsonb_agg(public.sample(jsonb_build_object('state', s.state), s.n)) from (
                 select e.state, count(*) as n from public.webhook_events e where e.state in ('waiting', 'failed') group by 1) s)),
@@ -45,7 +45,7 @@ create or replace function api.metrics() returns jsonb
         public.metric('pump_total', 'counter', 'Turns of the pump, calls that they claimed, look-ups that they made.', (
             select jsonb_agg(public.sample(jsonb_build_object('what', c.type), c.seen))
               from public.webhook_counts c where c.provider = 'pump' and c.type not like 'dial:%')))
-        || public.work_metrics()
+        || public.work_metrics() || public.billing_metrics()
 $$;
 
 create or replace function api.schema_version() returns jsonb

@@ -10,7 +10,7 @@ import time
 
 import measure
 from stack import PROGRAMS
-from stack_hooks import synthflow_signature
+from stack_hooks import SIGNATURES, synthflow_signature
 from stack_operators import CLAIM
 from stack_process import wait_until
 
@@ -18,6 +18,7 @@ MEMORY_AIM, START_AIM, STARTS = 50, 40, 7
 PUMPS, IDLE_AFTER = ("queue-pump", "workflow-pump"), 20
 NAMES = ("memory-pss", "start")
 WEBHOOK = b'{"message":{"type":"hang","timestamp":1789999918123,"call":{"id":"bench"}}}'
+MONEY_WEBHOOK = b'{"id":"evt_bench","event_id":"evt_bench","type":"x","event_type":"x"}'
 SYNTHFLOW_WEBHOOK = b'{"status":"completed","call":{"call_id":"bench","status":"completed"}}'
 
 
@@ -27,11 +28,15 @@ def requests_of(stack):
     bearer = {"AUTHORIZATION": f"Bearer {stack.token('alice')}"}
     internal = {"AUTHORIZATION": f"Bearer {stack.secrets['internal']}"}
     signed = synthflow_signature(stack.secrets["synthflow"], "bench", "SYNTHFLOW_SIGNATURE")
+    money = {kind: {f"{kind.upper()}_SIGNATURE": value for value in sign(stack.secrets[kind], MONEY_WEBHOOK).values()}
+             for kind, sign in SIGNATURES.items()}
     operator = {"AUTHORIZATION": f"Bearer {stack.token('olga', **CLAIM)}"}
     return {
         "admin": ("GET", "/api/v1/admin/providers?limit=1", operator, b""),
         "auth": ("GET", "/api/v1/auth/me", bearer, b""),
         "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
+        "billing": ("GET", "/api/v1/billing", bearer, b""),
+        "checkout": ("GET", "/api/v1/billing/checkout/none", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
         "contacts": ("GET", "/api/v1/contacts?limit=1", bearer, b""),
         "organizations": ("GET", "/api/v1/organizations", bearer, b""),
@@ -39,6 +44,7 @@ def requests_of(stack):
         "templates": ("GET", "/api/v1/call-templates?limit=1", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
+        **{f"{kind}-webhook": ("POST", f"/api/webhooks/{kind}", signed, MONEY_WEBHOOK) for kind, signed in money.items()},
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),
         "workflow-pump": ("POST", "/internal/workflow-pump", internal, b""),
         "status": ("GET", "/readyz", {}, b""),

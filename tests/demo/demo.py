@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""demo.py - what ./dev run shows: somebody signs up and makes an API key (visit.py); with it calls go in by the API, are
-dialled through the sandbox, and come back by webhook.
+"""demo.py - what ./dev run shows: somebody signs up and makes an API key (visit.py), and buys a plan (plan.py); calls go in by
+the API, are dialled through the sandbox, and come back by webhook.
 
 Providers and a template are made in the database.  It shows how far the calls are, and says at the end what became of
 each.  Exit 0 only if every call ended as it should, and the person sees them all.
@@ -15,6 +15,7 @@ import uuid
 import psycopg
 import requests
 
+import plan
 from progress import Progress, table
 from visit import AUTH, EMAIL, Api, api_key, sign_in, write_private
 
@@ -36,6 +37,7 @@ def options():
     parser.add_argument("--secrets", required=True, help="folder with demo-password; the API key is kept there")
     parser.add_argument("--curl", help="write options of curl that order one more call here, for its owner only")
     parser.add_argument("--signin", help="the same, that sign in")
+    parser.add_argument("--plan", help="the same, that take a greater plan")
     return parser.parse_args()
 
 
@@ -81,6 +83,13 @@ def write_curls(args, key, template, password):
                    f"Authorization: Bearer {key}")
     if args.signin:
         write_curl(args.signin, f"{args.url}{AUTH}/signin", {"email": EMAIL, "password": password})
+
+
+def write_plan(args, key):
+    """A greater plan than the one that was bought: what is lacking is charged at once."""
+    if args.plan:
+        write_curl(args.plan, f"{args.url}{plan.BILLING}/plan", {"plan_id": plan.named(Api(args.url, key), plan.GREATER)},
+                   f"Authorization: Bearer {key}")
 
 
 def number(i):
@@ -197,8 +206,12 @@ def main():
     person, organization = Api(args.url, session["access_token"]), session["user"]["organization_id"]
     key = api_key(person, organization, f"{args.secrets}/demo-key")
     with psycopg.connect(args.database, autocommit=True) as db:
-        template = prepare(db, read_settings(args.settings), organization)
+        settings = read_settings(args.settings)
+        template = prepare(db, settings, organization)
+        plan.forget(db, settings, organization)
+        plan.buy(Api(args.url, key))
         write_curls(args, key, template, password)
+        write_plan(args, key)
         print(f"==> queueing {args.calls} calls (POST {args.url}/api/v1/calls)", flush=True)
         begin = time.monotonic()
         ids = queue(Api(args.url, key), template, args.calls)
@@ -206,6 +219,7 @@ def main():
         found = results(db, args.sandbox, ids)
     show(found, time.monotonic() - begin)
     oversee(person)
+    plan.show(person, EMAIL)
     return say({**summarise(found, args.calls), "seen": seen(person, ids)}, args.summary)
 
 

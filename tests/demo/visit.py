@@ -13,6 +13,7 @@ import requests
 EMAIL = "demo@example.com"
 AUTH = "/api/v1/auth"
 PATIENCE = 30
+SCOPES = ["calls:read", "calls:write", "billing:read", "billing:write", "usage:read"]
 TOKEN = re.compile(r"\b[0-9a-f-]{36}\.[0-9a-f]{64}\b")
 
 
@@ -85,10 +86,10 @@ def api_key(person, organization, file):
     if os.path.exists(file):
         with open(file, encoding="utf-8") as kept:
             key = kept.read()
-        if Api(person.url, key).send("GET", "/api/v1/calls?limit=1").ok:
+        if all(Api(person.url, key).send("GET", f"/api/v1/{path}").ok for path in ("calls?limit=1", "billing")):
             return key
     path = f"/api/v1/organizations/{organization}/api-keys"
     print(f"==> making an API key (POST {person.url}{path})", flush=True)
-    key = person.ask("POST", path, json={"name": "demonstration", "scopes": ["calls:read", "calls:write"]})["key"]
+    key = person.ask("POST", path, json={"name": "demonstration", "scopes": SCOPES})["key"]
     write_private(file, key)
     return key

@@ -1,7 +1,8 @@
 /*
  * fuzz_signature.c - any config, secret, headers and body: what fits one secret fits no other.
  *
- * Lines: config, secret, signature header, timestamp, message id; the rest is the body.
+ * Lines: config, secret, signature header, timestamp, message id; the rest is the body.  The
+ * signature header is also tried as one of pairs, as Stripe and Paddle send them.
  */
 #include "web/signature.h"
 
@@ -68,6 +69,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *s = (const char *)data, *end = s + size, *config, *secret;
 	const struct json *j = NULL;
 	struct signature_plan plan;
+	const struct signature_plan *const plans[] = { &signature_vapi[0], &signature_vapi[1],
+		&signature_vapi[2], &signature_vapi[3], &signature_stripe[0],
+		&signature_paddle[0] };
 	struct headers h = { 0 };
 	struct signed_request r = { .header = header_of,
 		.method = "POST",
@@ -91,9 +95,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r.arg = &h;
 		try_plan(m, &plan, secret, &r);
 	}
-	for (i = 0; i < SIGNATURE_VAPI_PLANS; i++) {
+	for (i = 0; i < COUNT(plans); i++) {
 		r.arg = &h;
-		try_plan(m, &signature_vapi[i], secret, &r);
+		try_plan(m, plans[i], secret, &r);
 	}
 	mem_free(m);
 	return 0;

@@ -57,7 +57,7 @@ def numbers_beyond(field):
 
 
 # Where each request costs the start of a program, these stand for all.
-FOR_CGI = ("calls", "queue-pump", "status", "synthflow-webhook", "vapi-webhook")
+FOR_CGI = ("calls", "queue-pump", "status", "stripe-webhook", "synthflow-webhook", "vapi-webhook")
 
 
 @pytest.fixture
@@ -225,7 +225,10 @@ def test_wrong_query_parameters_are_named(stack, ground, routes):
             for bytes_ in ("%00", "%ff", "a%00b", "%c0%80", *lonely):
                 found = problem(who.ask(method, f"{path}?{field['name']}={bytes_}"), 400)
                 assert found["code"] in ("bad_fields", "bad_request", "bad_path"), found
+        own = {f["name"] for f in route["fields"] if f["in"] == "query"}
         for query in ("x=1", "organization_id=" + GOOD["uuid"], "limit[]=1", "x"):
+            if query.partition("=")[0] in own:
+                continue  # operators look for one organization's
             assert problem(who.ask(method, f"{path}?{query}"), 400, "bad_fields")["errors"][0]["code"] == "unknown"
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -343,3 +344,21 @@ def test_what_is_exported_can_be_imported_again(stack, alice, bob):
     assert [mine[k] for k in same] == [theirs[k] for k in same] == [{**odd, "phone_number": "+15550100001"}[k] for k in same]
     one = alice.ask("GET", f"{ROOT}/export?do_not_call=true").text
     assert one.startswith("phone_number,") and "+15550100001" in one and "+15550100002" not in one
+
+
+def test_a_refusal_before_the_body_has_come_leaves_the_connection_whole(stack, alice):
+    """The next request of the same connection is answered, whatever became of the file before it."""
+    at = urlsplit(stack.url)
+    connection = http.client.HTTPConnection(at.hostname, at.port, timeout=30)
+    connection.putrequest("PUT", "/api/v1/contacts/imports/" + "00000000-0000-4000-8000-000000000000/file")
+    for name, value in {**alice.headers, "Content-Type": "text/csv", "Content-Length": "10"}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    time.sleep(0.3)  # a refusal that does not wait for the body is out by now
+    connection.send(b"x" * 10)
+    answer = connection.getresponse()
+    assert answer.status == 404 and answer.read()
+    assert not answer.will_close
+    own = connection.sock
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200 and connection.sock is own

@@ -112,8 +112,10 @@ static const struct habit habits[] = {
 	    0 },
 	{ "/gzip", OK_HEAD "Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd", false, false,
 	    0 },
-	{ "/later", "HTTP/1.1 429 No\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n", false, false,
-	    0 },
+	{ "/later",
+	    "HTTP/1.1 429 No\r\nRetry-After: 17\r\n"
+	    "stripe-should-retry: true\r\nRequest-Id: req_1\r\nContent-Length: 0\r\n\r\n",
+	    false, false, 0 },
 	{ "/past",
 	    NO_HEAD "Retry-After: Mon, 21 Sep 2020 13:33:20 GMT\r\nContent-Length: 0\r\n\r\n",
 	    false, false, 0 },

@@ -22,6 +22,7 @@ an_answer_is_whole(void **state)
 	assert_int_equal(world.a.body.len, 11);
 	assert_string_equal(world.a.type, "application/json");
 	assert_string_equal(world.a.location, "");
+	assert_string_equal(world.a.should_retry, "");
 	assert_int_equal(world.a.retry_after, -1);
 	assert_ptr_equal(world.a.tag, &tag);
 	assert_null(world.a.why);
@@ -70,6 +71,8 @@ when_to_ask_again_is_read(void **state)
 	fetch("GET", "/later");
 	assert_int_equal(world.a.status, 429);
 	assert_int_equal(world.a.retry_after, 17);
+	assert_string_equal(world.a.should_retry, "true");
+	assert_string_equal(world.a.request_id, "req_1");
 	fetch("GET", "/past");
 	assert_int_equal(world.a.retry_after, 0);
 	fetch("GET", "/future");

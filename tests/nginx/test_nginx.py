@@ -16,7 +16,7 @@ from stack_process import PATIENCE, children, end_all, free_port
 
 TOP = Path(__file__).resolve().parents[2]
 RENDER = TOP / "nginx" / "render"
-PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "queue-pump", "workflow-pump", "status")
+PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "stripe-webhook", "paddle-webhook", "queue-pump", "workflow-pump", "status")
 MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
 ECHO = """#!/bin/sh
@@ -127,6 +127,7 @@ def problem(answer, status, code):
 @pytest.mark.parametrize("path,program", [
     ("/api/v1/calls", "calls"), ("/api/v1/calls/", "calls"), ("/api/v1/calls/7/cancel?x=1", "calls"),
     ("/api/webhooks/vapi/7", "vapi-webhook"), ("/api/webhooks/synthflow/7", "synthflow-webhook"),
+    ("/api/webhooks/stripe", "stripe-webhook"), ("/api/webhooks/paddle", "paddle-webhook"),
     ("/internal/queue-pump?wait=1", "queue-pump"),
     ("/internal/workflow-pump", "workflow-pump"), ("/internal/workflow-runs?state=failed", "workflow-pump"),
     ("/internal/workflow-runs/mail:1/redrive", "workflow-pump"), ("/healthz", "status"), ("/readyz", "status"),
@@ -137,7 +138,7 @@ def test_each_path_leads_to_its_program(nginx, path, program):
     assert (answer.json()["program"], answer.json()["uri"]) == (program, path)
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/callsign", "/api/v1", "/api/webhooks/vapi", "/healthz/x",
+@pytest.mark.parametrize("path", ["/", "/api/v1/callsign", "/api/v1", "/api/webhooks/vapi", "/api/webhooks/stripe/7", "/healthz/x",
                                   "/internal/", "/internal/other", "/hookswitch-problem", "/metrics2"])
 def test_other_paths_are_not_found_in_the_one_shape(nginx, path):
     problem(nginx.ask("GET", path), 404, "not_found")
@@ -166,7 +167,7 @@ def test_a_proxy_header_does_not_become_a_proxy(nginx):
 
 
 @pytest.mark.parametrize("path,limit", [("/api/v1/calls", 2 << 20), ("/api/webhooks/vapi/7", 4 << 20),
-                                        ("/api/webhooks/synthflow/7", 4 << 20), ("/internal/queue-pump", 8192)])
+                                        ("/api/webhooks/synthflow/7", 4 << 20), ("/api/webhooks/stripe", 4 << 20), ("/internal/queue-pump", 8192)])
 def test_a_body_may_be_as_large_as_the_list_says_and_no_larger(nginx, path, limit):
     assert nginx.ask("POST", path, data=b"x" * limit).json()["body"] == limit
     problem(nginx.ask("POST", path, data=b"x" * (limit + 1)), 413, "too_large")
@@ -328,6 +329,18 @@ def test_apache_gets_the_same_paths():
     assert 'LocationMatch "^/internal/queue-pump$"' in text and text.count("Require local") >= 2
     rules = render("htaccess.in", CGI_PATH="cgi-bin", CONF="/etc/x")
     assert "RewriteRule ^api/v1/calls(/|$) cgi-bin/calls.cgi [L]" in rules
+
+
+def test_apache_leads_each_path_to_its_program():
+    """Of its rules the first that fits counts, of its LocationMatch the last."""
+    rules = re.findall(r"^RewriteRule (\S+) cgi-bin/([\w-]+)\.cgi", render("htaccess.in", CGI_PATH="cgi-bin", CONF="/etc/x"), re.M)
+    places = re.findall(r'<LocationMatch "(.+)">\n\tSetHandler "proxy:unix:/run/x/([\w-]+)\.sock', render("apache.conf.in", SOCKETS="/run/x"))
+    lines = [line.split() for line in (TOP / "nginx" / "programs").read_text().splitlines() if line and not line.startswith("#")]
+    paths = [(path.rsplit(":", 1)[0], program) for program, _, *listed in lines for path in listed]
+    assert ("/api/v1/billing/checkout", "checkout") in paths
+    for path, program in paths:
+        assert next(name for pattern, name in rules if re.match(pattern, path[1:])) == program, path
+        assert [name for pattern, name in places if re.match(pattern, path)][-1] == program, path
 
 
 def test_a_template_that_lacks_a_value_is_an_error():

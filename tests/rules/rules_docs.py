@@ -78,3 +78,49 @@ def packages_named(tree):
         for name in ("README.md", "docs/operations.md"):
             if package not in tree.text(name).split():
                 yield f"{name}: {package} is not among the packages"
+
+
+EVENT = re.compile(r"`((?:checkout|customer|invoice|payment_method|charge|subscription|transaction)\.[a-z_.]+)`")
+READERS = {"Stripe": "common/peers/stripe_event.c", "Paddle": "common/peers/paddle_event.c"}
+
+
+@rule("the manual names the payment providers' events that something follows from, and no others",
+      bad={"docs/billing.md": "## Stripe\n`invoice.paid`\n## Paddle\n`customer.updated`\n", "common/peers/stripe_event.c": '\t{ "invoice.paid", 1 },\n',
+           "common/peers/paddle_event.c": '\t{ "customer.created", 1 },\n'},
+      good={"docs/billing.md": "## Stripe, how\n`invoice.paid`\n## Paddle\n`customer.created`\n## More\n`invoice.unpaid`\n",
+            "common/peers/stripe_event.c": '\t{ "invoice.paid", 1 },\n', "common/peers/paddle_event.c": '\t{ "customer.created", 1 },\n'})
+def events_named(tree):
+    for provider, file in READERS.items():
+        section = re.search(rf"^## {provider}.*?(?=^## |\Z)", tree.text("docs/billing.md"), re.M | re.S)
+        named = set(EVENT.findall(section[0])) if section else set()
+        followed = set(re.findall(r'^\t\{ "([a-z_.]+)",', tree.text(file), re.M))
+        for event in sorted(named ^ followed):
+            yield f"docs/billing.md: {provider}'s {event} is named and nothing follows, or the other way round"
+
+
+ASKED = re.compile(r"[\"']/v1/((?:billing|checkout|billing_portal)/[a-z_]+|[a-z_]+)")
+
+
+@rule("the manual names each path of Stripe that is asked, so that a restricted key can be made",
+      bad={"docs/billing.md": "`/v1/prices`\n", "common/work/flow_a.c": 'ask("/v1/refunds", "/v1/billing/meters/");\n'},
+      good={"docs/billing.md": "`/v1/refunds`, `/v1/prices`\n", "common/work/flow_a.c": 'ask("/v1/refunds");\n',
+            "sql/functions/34_a.sql": "select ask('/v1/prices/' || id, '/api/v1/calls');\n"})
+def paths_named(tree):
+    for name in tree.names(r"(common/(work|peers)/.*\.c|sql/functions/.*\.sql)"):
+        for path in sorted(set(ASKED.findall(tree.text(name)))):
+            if f"`/v1/{path}`" not in tree.text("docs/billing.md"):
+                yield f"docs/billing.md: nothing is said of /v1/{path}, which {name} asks"
+
+
+DIFFERS = re.compile(r"billing_differ\((?:'\w+'|\w+ ->> 'provider'|\w+\.\w+), '(\w+)'")
+
+
+@rule("the manual says what to do about each kind of difference",
+      bad={"docs/billing.md": "| `stranger` |\n", "sql/functions/74_a.sql": "perform public.billing_differ('stripe', 'unreadable', x);\n"},
+      good={"docs/billing.md": "| `stranger`, `unreadable` |\n",
+            "sql/functions/74_a.sql": "perform public.billing_differ(p ->> 'provider', 'stranger', public.billing_differ(s.origin, 'unreadable'));\n"})
+def differences_named(tree):
+    for name in tree.names(r"sql/functions/.*\.sql"):
+        for kind in sorted(set(DIFFERS.findall(tree.text(name)))):
+            if f"`{kind}`" not in tree.text("docs/billing.md"):
+                yield f"docs/billing.md: nothing is said of the difference {kind}, which {name} finds"

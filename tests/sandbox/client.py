@@ -17,6 +17,9 @@ class Sandbox:
         self.vapi_url = self.url + "/vapi"
         self.synthflow_url = self.url + "/synthflow/v2"
         self.resend_url = self.url + "/resend"
+        self.stripe_url = self.url + "/stripe"
+        self.paddle_url = self.url + "/paddle"
+        self.twilio_url = self.url + "/twilio"
         self.http = requests.Session()
         self.http.trust_env = False
 
@@ -78,6 +81,10 @@ class Sandbox:
         """All mails that were taken, by Resend or by SMTP, or those to somebody, e.g. via="smtp"."""
         return self._ask("GET", "mails", params={**match, **({"to": to} if to else {})})
 
+    def texts(self, **match):
+        """All text messages that were taken, or those where e.g. to="+15550100002"."""
+        return self._ask("GET", "texts", params=match)
+
     def smtp_url(self, scheme="smtp", user=""):
         """Where mails are taken by SMTP; smtps needs --smtp-tls."""
         port = self.health()["smtp_port" if scheme == "smtp" else "smtps_port"]
@@ -90,6 +97,38 @@ class Sandbox:
     def resend(self, **what):
         """Send webhooks again: call_id, assignment_id, types, times, order, seed, sign, corrupt."""
         return self._ask("POST", "webhooks/resend", json=what)
+
+    def stripe(self):
+        """What Stripe holds and has counted."""
+        return self._ask("GET", "stripe")
+
+    def stripe_requests(self, **match):
+        """All requests to Stripe, or those where e.g. path="customers"."""
+        return self._ask("GET", "stripe/requests", params=match)
+
+    def stripe_clock(self, **given):
+        """What time it is at Stripe; advance=seconds or to=unix put its clock on, and what is due happens."""
+        return self._ask("POST" if given else "GET", "stripe/clock", **({"json": given} if given else {}))["now"]
+
+    def stripe_do(self, kind, ident, **what):
+        """A customer does something: kind is checkout, customers, invoices or charges; see README.md."""
+        return self._ask("POST", f"stripe/{kind}/{ident}", json=what)
+
+    def stripe_send(self, kind, obj, **event):
+        """Send an event of any kind about anything, truly signed."""
+        return self._ask("POST", "stripe/send", json={"type": kind, "object": obj, "event": event})
+
+    def paddle(self):
+        """What Paddle holds and has counted."""
+        return self._ask("GET", "paddle")
+
+    def paddle_do(self, kind, ident=None, **what):
+        """Make or change a thing at Paddle: kind is prices, customers, subscriptions; see README.md."""
+        return self._ask("POST", f"paddle/{kind}" + (f"/{ident}" if ident else ""), json=what)
+
+    def paddle_send(self, kind, data, **event):
+        """Send a notification of any kind about anything, truly signed."""
+        return self._ask("POST", "paddle/send", json={"type": kind, "data": data, "event": event})
 
     def idle(self, timeout=30):
         """Wait until nothing is going on; an error if that takes too long."""

@@ -26,7 +26,8 @@ class Control:
                 web.get(at + "rules", self.rules), web.post(at + "rules", self.add),
                 web.delete(at + "rules", self.clear), web.post(at + "release", self.release),
                 web.get(at + "dials", self.dials), web.get(at + "calls", self.calls),
-                web.get(at + "mails", self.mails), web.get(at + "webhooks", self.webhooks),
+                web.get(at + "mails", self.mails), web.get(at + "texts", self.texts),
+                web.get(at + "webhooks", self.webhooks),
                 web.post(at + "webhooks/resend", self.resend), web.post(at + "idle", self.idle)]
 
     async def health(self, request):
@@ -103,6 +104,10 @@ class Control:
         return json_response(200, _narrow([m for m in self.state.mails
                                            if to is None or to in m["to"]], rest))
 
+    async def texts(self, request):
+        """All text messages that somebody has taken, oldest first; narrowed by any of their keys."""
+        return json_response(200, _narrow(self.state.texts, request.query))
+
     async def webhooks(self, request):
         """All deliveries, oldest first; narrowed by any of their keys."""
         return json_response(200, _narrow(self.state.deliveries, request.query))
@@ -112,7 +117,7 @@ class Control:
         given = await _body(request) or {}
         try:
             events, act = self._chosen(given)
-        except (Invalid, IndexError, TypeError, ValueError) as e:
+        except (Invalid, IndexError, KeyError, TypeError, ValueError) as e:
             return _invalid(e)
         statuses = []
         for _ in range(int(given.get("times", 1))):
@@ -123,14 +128,18 @@ class Control:
 
     def _chosen(self, given):
         unknown = set(given) - {"call_id", "assignment_id", "types", "times", "order", "seed",
-                                "sign", "corrupt"}
+                                "sign", "corrupt", "provider", "events"}
         if unknown:
             raise Invalid(f"{sorted(unknown)[0]} is not known")
         types, call_id = given.get("types"), given.get("call_id")
         ours = given.get("assignment_id")
-        events = [e for c in self.state.calls.values() for e in c.events
+        events = [e for c in [*self.state.calls.values(), *self.state.subjects.values()] for e in c.events
                   if call_id in (None, c.id) and ours in (None, c.assignment)
+                  and given.get("provider") in (None, c.provider)
                   and (types is None or {e.kind, e.kind.partition(":")[0]} & set(types))]
+        if "events" in given:
+            by_id = {e.message.get("id", e.message.get("event_id")): e for e in events}
+            events = [by_id[ident] for ident in given["events"]]
         order = given.get("order", "original")
         if order == "reverse":
             events.reverse()

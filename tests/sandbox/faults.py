@@ -10,8 +10,8 @@ from aiohttp import web
 
 # A true answer and the calls that it has made.
 Reply = namedtuple("Reply", "status body headers calls", defaults=(None, ()))
-# What is asked of which provider, and about which number.
-What = namedtuple("What", "provider operation number")
+# What is asked of which provider, about which number, and what rules may name as its type.
+What = namedtuple("What", "provider operation number kinds", defaults=((),))
 
 ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 HUGE = 10 * 1024 * 1024
@@ -33,7 +33,7 @@ def json_response(status, body, headers=None):
 async def perform(api, request, what, work):
     """Answer one request; work(action) does it truly and returns a Reply."""
     state = api.state
-    act = state.action(what.provider, what.operation, what.number)
+    act = state.action(what.provider, what.operation, what.number, what.kinds)
     delay = act.get("delay", state.settings["answer_delay"])
     if delay:
         await asyncio.sleep(delay)

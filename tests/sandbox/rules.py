@@ -8,7 +8,7 @@ import re
 
 import outcomes
 
-PROVIDERS = {"vapi", "synthflow", "resend", "smtp"}
+PROVIDERS = {"vapi", "synthflow", "resend", "smtp", "stripe", "paddle", "twilio"}
 OPERATIONS = {"create", "list", "get", "update", "delete", "recording", "control", "assistants",
               "webhook"}
 # What of a mail by SMTP may be misanswered; "create" is its end.

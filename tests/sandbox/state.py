@@ -5,11 +5,16 @@ import uuid
 from collections import Counter, deque
 
 import outcomes
+from paddle_store import Store as PaddleStore
 from rules import LIMITS, Invalid, Rules, number_action
+from stripe_store import Store
 
 DURATIONS = {"queued": 0.05, "ringing": 0.1, "in_progress": 0.1, "forwarding": 0.05,
              "report": 0.05}
 HOLD_SECONDS = 120
+# Settings that have one of a few values.
+ONE_OF = {"stripe_webhook_version": {"2026-10-28.endive", "2023-08-16"},
+          "stripe_retries_end": {"cancel", "unpaid", "past_due"}, "stripe_delayed_status": {"incomplete", "active"}}
 
 # Every setting with its first value. Times are seconds.
 SETTINGS = {
@@ -42,6 +47,23 @@ SETTINGS = {
     "resend_domains": [],
     "resend_per_second": None,
     "resend_per_day": None,
+    "stripe_keys": [],
+    "stripe_webhook_url": None,
+    "stripe_webhook_secret": "whsec_sandbox",
+    "stripe_webhook_version": "2026-10-28.endive",
+    "stripe_webhook_events": [],
+    "stripe_webhook_retries": 3,
+    "stripe_retry_days": [3, 5, 7],
+    "stripe_retries_end": "cancel",
+    "stripe_delayed_status": "incomplete",
+    "stripe_portal_default": True,
+    "paddle_keys": [],
+    "paddle_webhook_url": None,
+    "paddle_webhook_secret": "pdl_ntfset_sandbox",
+    "paddle_webhook_retries": 3,
+    "twilio_tokens": [],
+    "twilio_opted_out": [],
+    "twilio_service_number": "+15550109999",
     "smtp_user": None,
     "smtp_password": None,
 }
@@ -69,6 +91,9 @@ def _check_setting(key, value):
     elif key.endswith("_mode"):
         if value not in LIMITS:
             raise Invalid(f"{key} must be one of {sorted(LIMITS)}")
+    elif key in ONE_OF:
+        if value not in ONE_OF[key]:
+            raise Invalid(f"{key} must be one of {sorted(ONE_OF[key])}")
     elif isinstance(first, bool):
         if not isinstance(value, bool):
             raise Invalid(f"{key} must be true or false")
@@ -164,6 +189,7 @@ class State:
         self.released = self.let_go = asyncio.Event()
         self.held = 0
         self.ports = {}
+        self.sender = None
         self.clear()
 
     def clear(self):
@@ -179,7 +205,10 @@ class State:
         self.deliveries = deque(maxlen=100000)
         self.starts = {"vapi": deque(), "synthflow": deque(), "resend": deque()}
         self.mails = []
+        self.texts = []
         self.resend_keys = {}
+        self.subjects = {}
+        self.stripe, self.paddle = Store(self), PaddleStore(self)
         self.waiting = {"vapi": deque(), "synthflow": deque()}
         self.unfinished = 0
 

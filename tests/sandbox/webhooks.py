@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import random
+import re
 import time
 import uuid
 from collections import namedtuple
@@ -40,6 +41,8 @@ def sign_hmac(conf, body, url):
 
 def spoil(text):
     """The same proof with one character changed where it counts."""
+    if re.search(r"\b(v1|h1)=", text):
+        return re.sub(r"(?<=\b[vh]1=)[^,;]+", lambda mark: spoil(mark[0]), text)
     at = len(text) * 3 // 4
     return text[:at] + ("1" if text[at:at + 1] == "0" else "0") + text[at + 1:]
 
@@ -167,6 +170,8 @@ class Sender:
 
     def _log(self, event, what):
         kind, _, status = event.kind.partition(":")
+        if event.call.provider in ("stripe", "paddle"):
+            what["event_id"] = event.message.get("event_id", event.message.get("id"))
         self.state.deliveries.append({"type": kind, "call_status": status or None,
                                       "provider": event.call.provider, "call_id": event.call.id,
                                       "assignment_id": event.call.assignment, **what})

@@ -87,7 +87,7 @@ class Copy:
     def blocks(self, file, heading, kind="sh"):
         """The commands of one section of a manual, block by block."""
         section = (self.folder / file).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-        return re.findall(rf"^```{kind}\n(.*?)^```", section, re.S | re.M)
+        return re.findall(rf"^ *```{kind}\n(.*?)^ *```", section, re.S | re.M)
 
     def remove(self):
         try:
@@ -122,7 +122,8 @@ def test_once_builds_calls_tells_and_leaves_nothing(copy):
     assert {name: summary[name] for name in ("calls", "dialled", "completed", "lost", "double")} == {
         "calls": 25, "dialled": 25, "completed": 25, "lost": 0, "double": 0}
     assert summary["seen"] == 25, "who ordered them does not see them all"
-    assert "==> signing up demo@example.com" in said and "==> making an API key" in said
+    assert "==> signing up demo@example.com" in said and "==> making an API key" in said and "==> buying the plan basic" in said
+    assert "has the plan basic" in said and "25 of 500 calls and 25 of 1000 minutes are used" in said and "is paid" in said and "29.00 USD" in said
     assert processes_of(copy.folder) == []
     assert "not running" in copy.dev("status", expect=1)
 
@@ -145,8 +146,8 @@ def test_what_runs_is_found_and_stopped_again(up):
 
 
 def test_the_call_and_the_sign_in_that_it_offers_can_be_made(up):
-    call, sign_in = re.findall(r"curl -K \S+", up.said)
-    for name in ("demo.curl", "signin.curl"):
+    call, sign_in, _plan = re.findall(r"curl -K \S+", up.said)
+    for name in ("demo.curl", "signin.curl", "plan.curl"):
         kept = up.folder / ".dev" / name
         assert kept.stat().st_mode & 0o077 == 0
         for secret in re.findall(r"Bearer ([^\"]+)|password[\\\": ]+([^\\\"]+)", kept.read_text()):
@@ -156,6 +157,24 @@ def test_the_call_and_the_sign_in_that_it_offers_can_be_made(up):
     me = requests.get(f"http://127.0.0.1:{up.port}/api/v1/auth/me", timeout=10,
                       headers={"Authorization": f"Bearer {session['access_token']}"}).json()
     assert (me["email"], me["status"]) == ("demo@example.com", "active")
+
+
+def test_its_plan_is_bought_and_told_and_a_greater_one_can_be_taken(up):
+    """Also where the database was there before: what the sandbox sold before it was stopped nobody knows there any more."""
+    assert "==> buying the plan basic" in up.said
+    assert re.search(r"demo@example.com has the plan basic .*: \d+ of 500 calls and \d+ of 1000 minutes are used", up.said)
+    key = (up.folder / ".dev" / "secrets" / "demo-key").read_text()
+
+    def billing(path=""):
+        return requests.get(f"http://127.0.0.1:{up.port}/api/v1/billing{path}", timeout=30, headers={"Authorization": f"Bearer {key}"}).json()
+
+    assert (billing()["plan"]["name"], billing()["subscription"]["origin"]) == ("basic", "stripe")
+    assert json.loads(up.shell(re.findall(r"curl -K \S+", up.said)[2]))["plan"]["name"] == "business"
+    wait_until(lambda: sum(invoice["amount_paid"] for invoice in billing("/invoices")["data"]) >= 9900, what="the invoice of what was lacking")
+
+
+def test_who_signs_up_beside_it_has_what_everybody_begins_with(up):
+    assert up.psql("select name from subscription_plans where is_default") == "free"
 
 
 def test_a_key_that_was_lost_or_revoked_is_made_anew(up):
@@ -188,7 +207,12 @@ AFTER = [
     ("order-4711", "CALL=$(field id); " + UNTIL.format("$API/api/v1/calls/$CALL", "'\"status\": \"completed\"'") + "; "
                    + UNTIL.format("$API/api/v1/calls/search?q=appointment", "'\"rank\"'")),
     ('"name":"customers"', "IMPORT=$(field id)"),
+    ("/billing/plans", "PLAN=$(plan basic) GREATER=$(plan business)"),
+    ("/billing/checkout", 'curl -sS "$(field url)" -d do=pay -o page; ' + UNTIL.format("$API/api/v1/billing", "'\"origin\": \"stripe\"'")),
+    ("/billing/plan -H", UNTIL.format("$API/api/v1/billing/invoices", "'\"billing_reason\": \"subscription_update\"'")),
 ]
+HELP = r"""field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" answer; }
+plan() { python3 -c 'import json, sys; print(*[p["id"] for p in json.load(open("answer"))["data"] if p["name"] == sys.argv[1]])' "$1"; }"""
 
 
 def told(block):
@@ -203,14 +227,15 @@ def told(block):
 def test_what_readme_says_of_its_use_works_as_it_is_told(up):
     """What is said between the commands (what is the code, the token, an id) is done between them."""
     blocks = up.blocks("README.md", "Use it")
-    script = ['field() { sed -n "s/.*\\"$1\\": *\\"\\([^\\"]*\\)\\".*/\\1/p" answer; }', *(line for block in blocks[:4] for line in told(block))]
+    script = [HELP, *(line for block in blocks[:5] for line in told(block))]
     said = up.shell("\n".join(script).replace("http://127.0.0.1:8080", f"http://127.0.0.1:{up.port}").replace("me@example.com", "reader@example.com"),
                     lambda: up.code("reader@example.com"))
     assert "urn:hookswitch:error" not in said, said
     assert "hsk_" in said and '"transcript": "' in said and '"match": true' in said and '"group_by": "outcome"' in said
     assert re.search(r'completed,\+15550100100,.*""who"": ""Ann""', said), "the export"
     assert '"rows_created": 1' in said and '"line": 3' in said and '"phone_number": "+15550100200"' in said
-    client, = blocks[4:]
+    assert re.search(r'"next_amount": ?9900', said) and '"billing_reason": "subscription_update"' in said and "/p/session/" in said, said
+    client, = blocks[5:]
     assert (up.folder / re.search(r"\S+\.json", client)[0]).exists()
 
 
@@ -230,6 +255,22 @@ def test_the_manuals_sql_can_be_pasted(up):
     assert len(blocks) == 2
     for block in blocks:
         assert up.psql("begin", "set local role hookswitch_pump", block.replace("somebody@", "demo@"), "rollback") == ""
+
+
+def test_the_commands_of_the_manual_of_money_can_be_pasted(up):
+    api = f"http://127.0.0.1:{up.port}"
+    token = json.loads(up.shell(re.findall(r"curl -K \S+", up.said)[1]))["access_token"]
+    made = requests.post(f"{api}/api/v1/organizations", json={"name": "Partner"}, headers={"Authorization": f"Bearer {token}"}, timeout=30).json()
+    plan = up.psql("select id from subscription_plans where name = 'enterprise'")
+    blocks = [block for heading in ("Plans", "Plans by hand", "Warnings") for block in up.blocks("docs/billing.md", heading)]
+    assert len(blocks) == 4
+    pasted = "".join(blocks).replace('"plan_id": "..."', f'"plan_id": "{plan}"').replace("2027-01-01", "2999-01-01")
+    said = up.shell(f"API_URL={api} OPERATOR_TOKEN={token} TOKEN={token} PLAN_ID={plan} ORGANIZATION_ID={made['id']}\n{pasted}")
+    assert "urn:hookswitch:error" not in said, said
+    assert '"price_cents": 3900' in said and '"price_id": "pri_01..."' in said and '"ends_at": "2999-01-01' in said and '"+15550100200"' in said
+    pay, = up.blocks("docs/billing.md", "Stripe, step by step")
+    said = up.shell(f"API_URL={api} TOKEN={token} PLAN_ID={plan}\n{pay}")
+    assert "subscription_exists" in said and '"status": "active"' in said, "who pays for a plan already buys no second one"
 
 
 def test_the_database_alone_is_started_for_as_long_as_it_is_asked(copy):

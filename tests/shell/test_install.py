@@ -1,6 +1,8 @@
 """What `make install` puts where, and that `make uninstall` takes all of it away again."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,6 +37,35 @@ def test_each_program_is_installed(installed):
     wanted = {p.stem for p in (TOP / "handlers").glob("*.c")}
     found = {p.name for p in (installed / PREFIX / "libexec/hookswitch").iterdir()}
     assert found == wanted
+
+
+def test_what_the_programs_share_is_installed_where_they_look_for_it(installed):
+    library = installed / PREFIX / "lib/hookswitch/libhookswitch.so"
+    assert library.is_file()
+    for program in (installed / PREFIX / "libexec/hookswitch").iterdir():
+        told = subprocess.run(["readelf", "-d", program], check=True, capture_output=True, text=True).stdout
+        assert re.search(rf"R(UN)?PATH.*\[\$ORIGIN:/{PREFIX}/lib/hookswitch[\]:]", told), f"{program.name} does not look there"
+
+
+def test_a_program_runs_with_the_library_beside_it(installed, tmp_path):
+    """As on hosting with plain CGI, where both are copied into one folder."""
+    shutil.copy(installed / PREFIX / "libexec/hookswitch/status", tmp_path / "status.cgi")
+    shutil.copy(installed / PREFIX / "lib/hookswitch/libhookswitch.so", tmp_path)
+    environment = {**os.environ, "LD_BIND_NOW": "1"}
+    told = subprocess.run([tmp_path / "status.cgi", "--describe"], check=True, capture_output=True, text=True, env=environment).stdout
+    assert "/healthz" in told
+
+
+def symbols(file, *options):
+    listed = subprocess.run(["nm", *options, file], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1] for line in listed.splitlines() if re.match(r"[0-9a-f ]{17}[TUDBR] ", line)}
+
+
+def test_what_is_shared_needs_nothing_that_is_not(installed):
+    """Else each program would bring along what a few need."""
+    wanted = symbols(installed / PREFIX / "lib/hookswitch/libhookswitch.so", "-D", "--undefined-only")
+    ours = symbols(Path(BUILD) / "libhookswitch.a", "--defined-only")
+    assert ours and wanted & ours == set()
 
 
 def test_the_migrations_are_installed_and_their_command_finds_them(installed):

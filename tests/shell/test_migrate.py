@@ -280,21 +280,6 @@ def test_a_new_migration_is_applied_once_and_forward_only(database, files):
     assert database.query("select to_regclass('public.more') is not null") == [(True,)]
 
 
-def test_who_used_a_template_goes_on_to_when_templates_get_a_visibility(database, files):
-    for file in (f for f in (files / "migrations").iterdir() if f.name >= "0014"):
-        file.unlink()
-    for file in (f for f in (files / "functions").iterdir() if f.name != "10_shared.sql"):
-        file.unlink()
-    (files / "functions" / "99_rights.sql").write_text("")
-    database.migrate(files)
-    organization, person = "insert into public.organizations (name) values ('o') returning id", uuid.uuid4()
-    database.query(f"""with o as ({organization}) insert into public.call_templates (name, organization_id, created_by, is_public)
-        select n, case when n ~ 'o' then o.id end, case when n ~ 'c' then '{person}'::uuid end, n ~ 'p' from o, unnest('{{o,oc,ocp,c,p,x}}'::text[]) n""")
-    database.migrate()
-    assert dict(database.query("select name, visibility from public.call_templates")) == {
-        "o": "organization", "oc": "organization", "ocp": "public", "c": "private", "p": "public", "x": "private"}
-
-
 def test_a_function_that_left_the_files_is_dropped(database, files):
     (files / "functions" / "zz_gone.sql").write_text(
         "create or replace function api.gone() returns integer language sql set search_path = '' as 'select 1';\n"

@@ -35,14 +35,18 @@ insert into readable values
     ('provider_assistants', 'id organization_id name provider_assistant_id status created_at updated_at'),
     ('provider_phone_numbers', 'id provider_id phone_id country_code area_code phone_number full_number is_active capabilities created_at updated_at'),
     ('stripe_customers', 'user_id customer_id organization_id'),
-    ('subscription_plans', 'id name description price interval features call_limit minutes_limit stripe_price_id created_at updated_at'),
+    ('subscription_plans', 'id name tier rank description price currency interval features call_limit minutes_limit limit_mode overage_cents increment_seconds
+        trial_days is_default on_sale stripe_price_id created_at updated_at'),
     ('subscriptions', 'id organization_id user_id plan_id tier_type status current origin external_id current_period_start current_period_end
-        cancel_at_period_end payment_method created_at updated_at'),
+        cancel_at_period_end payment_method next_plan_id trial_end cancel_at canceled_at ended_at created_at updated_at'),
     ('template_favorites', 'user_id template_id created_at'),
     ('templates', 'id slug name description category tags language system_prompt first_message end_call_message end_call_phrases model_provider
         model_name model_temperature voice_provider voice_id voice_settings transcriber_provider transcriber_model background_sound
         silence_timeout_seconds max_duration_seconds variables functions is_active created_at updated_at'),
-    ('usage_entries', 'id organization_id user_id call_id call_created_at kind quantity occurred_at created_at'),
+    ('usage_entries', 'id organization_id user_id call_id call_created_at kind quantity billable overage occurred_at billed_at carried counted summed
+        created_at'),
+    ('usage_days', 'organization_id date calls seconds billable_seconds overage_seconds'),
+    ('usage_periods', 'organization_id period_start period_end calls seconds billable_seconds overage_seconds state'),
     ('user_call_history', 'id user_id call_queue_id call_id provider_id assistant_id phone_number_id caller_number_id voice_id transcript status
         duration recording_url call_data organization_id created_at'),
     ('user_call_usage', 'id user_id organization_id subscription_id billing_period_start billing_period_end calls_used minutes_used

@@ -62,8 +62,8 @@ select is_empty($$select t.relname from our_tables t join pg_attribute c on c.at
                 'a table with an organization_id that people may read is bound to the active organization');
 select is_empty($$select tablename, policyname from pg_policies where schemaname = 'public' and qual = 'true'
                      and roles && '{public,anon,authenticated,hookswitch_api,hookswitch_webhook}'
-                     and tablename not in ('subscription_plans', 'templates', 'end_reasons')$$,
-                'only plans, assistant templates and end reasons are open to every organization');
+                     and tablename not in ('subscription_plans', 'subscription_standings', 'templates', 'end_reasons')$$,
+                'only plans, what statuses mean, assistant templates and end reasons are open to every organization');
 select is_empty($$select relname from our_views where not coalesce(reloptions @> '{security_invoker=true}', false)$$,
                 'every view asks as its reader');
 
@@ -146,6 +146,7 @@ select tests.call(:'org', :'template') as call \gset
 select tests.accepted(:'call', 'rights-1') as attempt \gset
 select tests.report(:'attempt', tests.ended('customer-ended-call') || '{"transcript":"AI: secret","recording_url":"https://r.test/secret"}') \g /dev/null
 select tests.call(:'org', :'template') as waiting \gset
+select tier_type as first_tier from public.subscriptions where organization_id = :'org' and current \gset
 insert into public.subscriptions (organization_id, user_id, plan_id) select :'org', :'alice', id from public.subscription_plans where name = 'free';
 insert into public.user_profiles (id, first_name, status) values (:'alice', 'Alice', 'active') on conflict (id) do nothing;
 insert into public.user_profiles (id, first_name, status) values (:'bob', 'Bob', 'active') on conflict (id) do nothing;
@@ -172,13 +173,13 @@ select is((select count(*)::integer from public.call_queue), 2, 'and its queue')
 select is((select transcript from public.call_history where id = :'call'), 'AI: secret', 'with transcripts');
 select is((select recording_url from public.user_call_history where id = :'call'), 'https://r.test/secret', 'and recordings');
 select is((select calls_used || ' ' || minutes_used || ' ' || calls_remaining from public.user_call_usage), '1 2 24', 'and the usage, in whole minutes for each call');
-select is((select count(*)::integer from public.subscriptions), 1, 'and the subscription');
+select is((select string_agg(tier_type, ' ' order by current desc) from public.subscriptions), 'free ' || :'first_tier', 'and the subscriptions, the one before too');
 select is((select first_name from public.users), 'Alice', 'and himself alone');
 select throws_ok('select control_url from public.call_assignments', '42501', null, 'what lets one hang up or listen in stays hidden');
 select throws_ok('select vapi_cost_cents from public.calls', '42501', null, 'and what a provider charges');
 select throws_ok('select 1 from public.call_service_providers', '42501', null, 'providers stay hidden');
 select throws_ok('select 1 from public.' || t, '42501', null, 'a person cannot read ' || t)
-  from unnest('{call_service_providers,provider_availability,webhook_events,webhook_event_keys,webhook_secrets,webhook_counts,api_keys,idempotency_keys,state_moves,retry_policies,end_reasons,end_reasons_unlisted,do_not_call,contact_imports,contact_import_errors,contact_import_numbers,call_template_targets,billing_events,events,phone_provision_logs}'::text[]) t;
+  from unnest('{call_service_providers,provider_availability,webhook_events,webhook_event_keys,webhook_secrets,webhook_counts,api_keys,idempotency_keys,state_moves,retry_policies,end_reasons,end_reasons_unlisted,do_not_call,contact_imports,contact_import_errors,contact_import_numbers,call_template_targets,billing_events,billing_accounts,billing_differences,billing_meters,checkout_sessions,invoices,plan_prices,usage_alerts,usage_reports,events,phone_provision_logs}'::text[]) t;
 select throws_ok(format('select 1 from %s', :'part'), '42501', null, 'nor a partition by its name');
 select throws_ok(format('insert into public.usage_entries (organization_id, call_id, call_created_at, kind, quantity, occurred_at) values (%L, %L, now(), ''seconds'', 1, now())', :'org', :'call'),
                  '42501', null, 'a person cannot write usage');
@@ -201,8 +202,10 @@ select results_eq(format('select first_name from public.user_profiles where id i
 
 select tests.be_person(:'bob');
 select is((select array_agg(relname || '=' || tests.sees(relname) order by relname) from relations
-            where tests.sees(relname) > 0 and relname not in ('subscription_plans', 'user_profiles', 'profiles', 'users', 'templates', 'voice_options', 'organization_members', 'organizations')), null,
+            where tests.sees(relname) > 0 and relname not in ('subscription_plans', 'user_profiles', 'profiles', 'users', 'templates', 'voice_options', 'organization_members', 'organizations',
+                                                                     'subscriptions', 'user_subscriptions')), null,
           'a stranger sees nothing of it in any table or view');
+select is((select count(*)::integer from public.subscriptions where organization_id <> :'other'), 0, 'no subscription but his own organization''s');
 select is((select count(*)::integer from public.calls), 0, 'no call');
 select is((select count(*)::integer from public.call_templates), 0, 'no private template');
 select is((select count(id)::integer from public.organizations), 1, 'no organization but his own');

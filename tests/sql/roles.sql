@@ -20,8 +20,8 @@ select set_eq($$select scope from public.role_scopes() where role = 'viewer'$$,
 -- Each of the others may do all that the one before may, and these:
 select set_eq(format('select scope from public.role_scopes() where role = %L except select scope from public.role_scopes() where role = %L', x.role, x.before),
               x.more, 'a ' || x.role || ' may do more')
-  from (values ('member', 'viewer', array['calls:write', 'contacts:write', 'templates:write']),
-               ('admin', 'member', array['audit:read', 'keys:read', 'keys:write', 'members:write', 'organization:write']),
+  from (values ('member', 'viewer', array['calls:write', 'contacts:write', 'templates:write', 'usage:read']),
+               ('admin', 'member', array['audit:read', 'billing:read', 'billing:write', 'keys:read', 'keys:write', 'members:write', 'organization:write']),
                ('owner', 'admin', array['organization:delete'])) x(role, before, more);
 select is_empty(format('select scope from public.role_scopes() where role = %L except select scope from public.role_scopes() where role = %L', x.less, x.more),
                 'a ' || x.less || ' may do nothing that the next one may not')

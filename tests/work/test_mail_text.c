@@ -23,47 +23,56 @@ parts_of(struct mem *m, const char *kind, const struct mail_values *v)
 	return p;
 }
 
+static const struct {
+	const char *kind, *subject, *purpose, *type;
+	bool code;
+} kinds[] = {
+	{ "verify_email", "Confirm your address", "signup", "signup", true },
+	{ "email_change", "Confirm your new address", "email_change", "email_change", true },
+	{ "email_changed", "Your address was changed", NULL, NULL, false },
+	{ "reset_password", "Set a new password", "recovery", "recovery", true },
+	{ "magic_link", "Your link to sign in", "magiclink", "magiclink", true },
+	{ "password_changed", "Your password was changed", NULL, NULL, false },
+	{ "invitation", "Pat invites you to Acme", "invitation", NULL, false },
+	{ "organization_deleted", "Acme was deleted", NULL, NULL, false },
+	{ "usage_alert", "Acme has used 80 % of its calls", NULL, NULL, false },
+	{ "usage_summary", "Acme, 1 Nov 2026 to 1 Dec 2026", NULL, NULL, false },
+	{ "payment_failed", "A payment of Acme failed", NULL, NULL, false },
+	{ "payment_failed_stopped", "Acme makes no more calls", NULL, NULL, false },
+	{ "payment_recovered", "Acme is paid up", NULL, NULL, false },
+	{ "plan_changed", "Acme has the plan business", NULL, NULL, false },
+	{ "subscription_canceled", "The subscription of Acme has ended", NULL, NULL, false },
+};
+
 static void
 each_kind_says_what_it_is(void **state)
 {
-	static const struct {
-		const char *kind, *subject, *purpose, *type;
-		bool code;
-	} cases[] = {
-		{ "verify_email", "Confirm your address", "signup", "signup", true },
-		{ "email_change", "Confirm your new address", "email_change", "email_change",
-		    true },
-		{ "email_changed", "Your address was changed", NULL, NULL, false },
-		{ "reset_password", "Set a new password", "recovery", "recovery", true },
-		{ "magic_link", "Your link to sign in", "magiclink", "magiclink", true },
-		{ "password_changed", "Your password was changed", NULL, NULL, false },
-		{ "invitation", "Pat invites you to Acme", "invitation", NULL, false },
-		{ "organization_deleted", "Acme was deleted", NULL, NULL, false },
-	};
 	struct mail_values v = plain_values;
 	struct mail_parts p;
 
 	v.data = parsed(*state,
-	    "{\"organization_name\":\"Acme\",\"inviter_name\":\"Pat\",\"role\":\"admin\"}");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		p = parts_of(*state, cases[i].kind, &v);
-		assert_string_equal(p.subject, cases[i].subject);
+	    "{\"organization_name\":\"Acme\",\"inviter_name\":\"Pat\",\"role\":\"admin\","
+	    "\"percent\":\"80\",\"kind\":\"calls\",\"period_start\":\"1 Nov 2026\","
+	    "\"period_end\":\"1 Dec 2026\",\"plan\":\"business\"}");
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		p = parts_of(*state, kinds[i].kind, &v);
+		assert_string_equal(p.subject, kinds[i].subject);
 		assert_says(p.text, "Hello,\n\n");
 		assert_says(p.text, "\n-- \nAcme Calls\n");
 		assert_says(p.html, "Acme Calls</p>\n</body></html>\n");
-		if (!cases[i].purpose) {
+		if (!kinds[i].purpose) {
 			assert_null(strstr(p.text, "until"));
 			continue;
 		}
 		assert_says(p.text, "This works until 21 Sep 2026 13:31 UTC.");
-		assert_says(p.text, seal_token(*state, cases[i].purpose, TOKEN_ID));
-		assert_says(p.html, seal_token(*state, cases[i].purpose, TOKEN_ID));
-		if (cases[i].code)
+		assert_says(p.text, seal_token(*state, kinds[i].purpose, TOKEN_ID));
+		assert_says(p.html, seal_token(*state, kinds[i].purpose, TOKEN_ID));
+		if (kinds[i].code)
 			assert_says(p.text,
 			    mem_printf(*state, "code: %s\n",
-				seal_code(*state, cases[i].purpose, TOKEN_ID)));
-		if (cases[i].type)
-			assert_says(p.text, mem_printf(*state, "&type=%s\n", cases[i].type));
+				seal_code(*state, kinds[i].purpose, TOKEN_ID)));
+		if (kinds[i].type)
+			assert_says(p.text, mem_printf(*state, "&type=%s\n", kinds[i].type));
 	}
 }
 
@@ -180,6 +189,33 @@ what_is_not_named_is_called_something(void **state)
 }
 
 static void
+a_bill_is_paid_at_the_providers_page_else_at_ours(void **state)
+{
+	struct mail_values v = plain_values;
+	struct mail_parts p;
+
+	v.token_id = NULL;
+	v.app_url = "https://app.example.com";
+	v.data = parsed(*state, "{\"amount\":\"29.00 USD\",\"stops_on\":\"4 Dec 2026\"}");
+	p = parts_of(*state, "payment_failed", &v);
+	assert_says(p.text, "the payment of 29.00 USD for an organization failed");
+	assert_says(p.text, "Pay now:\nhttps://app.example.com/billing\n");
+	assert_says(p.text, "from 4 Dec 2026 on.");
+	assert_says(p.html, "from 4 Dec 2026 on.</p>");
+	v.data = parsed(*state, "{\"url\":\"https://pay.example.com/i?a=1&b=\\\"2\"}");
+	p = parts_of(*state, "payment_failed", &v);
+	assert_says(p.text, "Pay now:\nhttps://pay.example.com/i?a=1&b=\"2\n");
+	assert_says(p.html, "href=\"https://pay.example.com/i?a=1&amp;b=&quot;2\"");
+	assert_says(p.text, "the payment of a bill for");
+	p = parts_of(*state, "usage_alert", &v);
+	assert_says(p.text, "See the usage:\nhttps://app.example.com/billing\n");
+	v.app_url = NULL;
+	v.data = parsed(*state, "{\"url\":\"javascript:alert(1)\"}");
+	p = parts_of(*state, "payment_failed", &v);
+	assert_null(strstr(p.html, "href"));
+}
+
+static void
 the_same_values_are_the_same_mail(void **state)
 {
 	struct mail_parts a = parts_of(*state, "verify_email", &plain_values);
@@ -218,6 +254,7 @@ main(void)
 		TEST_CASE(somebodys_words_stay_words),
 		TEST_CASE(long_words_are_cut_between_characters),
 		TEST_CASE(what_is_not_named_is_called_something),
+		TEST_CASE(a_bill_is_paid_at_the_providers_page_else_at_ours),
 		TEST_CASE(the_same_values_are_the_same_mail),
 		TEST_CASE(what_cannot_be_said_is_refused),
 	};

@@ -21,6 +21,9 @@ insert into callers (name, callers, attempt, answer) values
         'PT404 organization_not_found'),
     ('public.call_enter', 'api', 'select public.call_enter(''$mine'', ''$alice'', ''{"recipient_number":"+15550100001","template_id":"$template"}'')',
         'PT422 template_not_found'),
+    ('public.plan_now', 'api', 'select count(*) from public.plan_now(''$theirs'')', '0'),
+    ('public.usage_sums', 'api', 'select count(*) from public.usage_sums(''$theirs'', ''2020-01-01'')', '0'),
+    ('public.usage_totals', 'api', 'select count(*) from public.usage_totals(''$theirs'', ''2020-01-01'', ''2099-01-01'')', '0'),
     ('public.call_cancel', 'api', 'select public.call_cancel(''$waiting'')', 'PT404 call_not_found'),
     ('public.call_cancel', 'api', 'select public.call_cancel(''$over'')', 'PT404 call_not_found'),
     ('public.call_reschedule', 'api', 'select public.call_reschedule(''$waiting'', ''2099-01-01'')', 'PT409 call_not_queued'),
@@ -72,6 +75,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.handle_failed_call', 'service', null, null),
     ('public.call_route', 'service operator', null, null),
     -- Whose event it is was proved by its signature.
+    ('public.money_keep', 'webhook', null, null),
     ('public.webhook_count', 'webhook', null, null),
     ('public.webhook_keep', 'webhook', null, null),
     ('public.webhook_keep_many', 'webhook', null, null),
@@ -259,5 +263,30 @@ select distinct n.nspname || '.' || p.proname, 'operator', 'for operators alone'
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('api', 'public') and p.proname like 'admin\_%';
 insert into callers (name, callers)
 select 'public.' || f, 'operator' from unnest(array['time_view', 'cursor_bytes', 'cursor_make', 'cursor_read', 'refuse_field', 'operator_needed',
-    'audit_view', 'csv_field', 'providers_free', 'work_redrive', 'work_cancel', 'idempotency_take', 'idempotency_keep']) f;
+    'audit_view', 'csv_field', 'providers_free', 'work_redrive', 'work_cancel', 'idempotency_take', 'idempotency_keep', 'plan_now', 'usage_totals',
+    'currency_digits', 'plan_amount']) f;
 insert into callers (name, callers) values ('api.workflow_run_list', 'operator'), ('api.workflow_run_get', 'operator');
+
+-- Money: what these see and change is the active organization's, whatever they are given.
+insert into callers (name, callers)
+select 'public.' || f, 'api' from unnest(array['currency_digits', 'plan_amount', 'plan_second_amount', 'plan_view', 'plan_view_of', 'subscription_view', 'usage_view',
+    'upcoming_view', 'invoice_view', 'invoice_line_view', 'billing_event_view', 'checkout_view', 'billing_view', 'usage_stretch', 'usage_grouped', 'usage_call_view',
+    'stripe_key', 'stripe_need', 'subscription_here', 'subscription_look', 'subscription_ask', 'subscription_is_over', 'plan_change_kind', 'plan_wanted',
+    'plan_change_begin', 'plan_change_ready', 'checkout_plan', 'proration_moment', 'checkout_free', 'subscription_seen', 'subscription_ended',
+    'plan_change_in_time', 'customer_doubted', 'customer_look']) f;
+insert into callers (name, callers, why_none)
+select 'public.' || f, 'api', 'reads plans and their prices alone, which are on sale to everybody'
+  from unnest(array['plan_price_sold', 'subscription_stands', 'plan_change_form', 'plan_preview_view']) f;
+insert into callers (name, callers, why_none) values ('public.stripe_ask', 'api', 'writes a question down, with a number that is everybody''s');
+insert into callers (name, callers, attempt, answer) values
+    ('public.actor_may', 'api', 'select public.actor_may(''nobody:may'')', '*'),
+    ('public.billing_make', 'api', 'select public.billing_make(null, true, ''{}'', null) -> ''ask'' -> ''form'' ->> ''metadata[organization_id]'' = ''$theirs''', 'false'),
+    ('public.billing_make', 'api', 'select public.billing_make(null, true, ''{"making":"customer","stage":"again"}'', ''{"result":"ok","body":{"id":"cus_x"}}'')', '*'),
+    ('public.customer_looked', 'api', 'select public.customer_looked(''{"at":"customer","doubted":"cus_theirs"}'', ''{"result":"absent"}'') ->> ''at'' is null', 'true'),
+    ('public.subscription_told', 'api', 'select public.subscription_told(''{"result":"ok","body":{"id":"sub_isolation","provider":"stripe","status":"canceled"}}'')',
+        'PT409 subscription_over'),
+    ('public.subscription_cancel_manual', 'api', 'select public.subscription_cancel_manual(false)', 'PT409 subscription_free'),
+    ('public.subscription_resume_manual', 'api', 'select public.subscription_resume_manual() is not null', 'true'),
+    ('public.checkout_form', 'api', 'select public.checkout_form(p, ''$theirs'', ''x'', ''y'') ->> ''metadata[organization_id]'' = ''$theirs'' from public.subscription_plans p limit 1',
+        'false'),
+    ('public.checkout_kept', 'api', 'select public.checkout_kept(gen_random_uuid(), p.id, ''{"id":"cs_isolation"}'') ->> ''id'' from public.subscription_plans p limit 1', '*');

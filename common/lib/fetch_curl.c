@@ -1,0 +1,45 @@
+/*
+ * fetch_curl.c - brings libcurl when the first request is made, and not before.
+ *
+ * It comes with a dozen libraries of its own.  Most programs can fetch, but hardly ever do: they
+ * start sooner and are smaller without.
+ */
+#include "lib/fetch_private.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+static void *library; /* stays as long as the process */
+static struct libcurl functions;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool ready;
+
+/* LIBCURL is the name that a program linked with it would ask for; configure finds it. */
+static void
+load(void)
+{
+	library = dlopen(LIBCURL, RTLD_NOW | RTLD_LOCAL);
+	if (!library)
+		return;
+	ready = true;
+#define LIBCURL_FIND(name)                                                                         \
+	*(void **)&functions.name = dlsym(library, "curl_" #name);                                 \
+	ready = ready && functions.name;
+	LIBCURL_FUNCTIONS(LIBCURL_FIND)
+	ready = ready && functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+int
+curl_load(void)
+{
+	pthread_once(&once, load);
+	if (!ready)
+		errno = ELIBACC;
+	return ready ? 0 : -1;
+}
+
+const struct libcurl *
+curl(void)
+{
+	return &functions;
+}
