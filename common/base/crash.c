@@ -45,14 +45,28 @@ mark_first(const char *file)
 	return fd >= 0 && close(fd) == 0;
 }
 
+/* Is the name one of the list, which commas separate? */
+static bool
+listed(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = list; p; p = strchr(p, ',')) {
+		p += *p == ',';
+		if (strncmp(p, name, n) == 0 && (p[n] == ',' || p[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 void
 crash_at(enum crash_id id)
 {
-	const char *name = getenv("HOOKSWITCH_CRASH_POINT");
+	const char *names = getenv("HOOKSWITCH_CRASH_POINT");
 	const char *skip = getenv("HOOKSWITCH_CRASH_SKIP");
 	const char *once = getenv("HOOKSWITCH_CRASH_ONCE");
 
-	if (!name || strcmp(name, points[id].name) != 0)
+	if (!listed(names, points[id].name))
 		return;
 	if (atomic_fetch_add(&passed, 1) < (skip ? strtol(skip, NULL, 10) : 0))
 		return;

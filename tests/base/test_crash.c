@@ -72,6 +72,18 @@ a_point_kills_only_when_it_is_named(void **state UNUSED)
 }
 
 static void
+several_points_kill_at_the_first(void **state UNUSED)
+{
+	setenv("HOOKSWITCH_CRASH_POINT", "claim_after,record_sent", 1);
+	assert_int_equal(pass(CRASH_claim_after, 1), -1);
+	assert_int_equal(pass(CRASH_record_sent, 1), -1);
+	assert_int_equal(pass(CRASH_claim_before, 3), 3);
+	setenv("HOOKSWITCH_CRASH_POINT", "claim_aft,er,record_sentence", 1);
+	assert_int_equal(pass(CRASH_claim_after, 3), 3);
+	assert_int_equal(pass(CRASH_record_sent, 3), 3);
+}
+
+static void
 a_point_is_passed_as_often_as_told(void **state UNUSED)
 {
 	setenv("HOOKSWITCH_CRASH_POINT", "record_sent", 1);
@@ -103,6 +115,7 @@ main(void)
 		cmocka_unit_test(each_point_has_a_name_of_its_own_and_a_sentence),
 		cmocka_unit_test_setup_teardown(a_point_kills_only_when_it_is_named, forget,
 		    forget),
+		cmocka_unit_test_setup_teardown(several_points_kill_at_the_first, forget, forget),
 		cmocka_unit_test_setup_teardown(a_point_is_passed_as_often_as_told, forget, forget),
 		cmocka_unit_test_setup_teardown(a_mark_lets_the_next_process_live, forget, forget),
 	};
