@@ -3,9 +3,10 @@
  *
  * In other builds crash_point is nothing.  In the build configured with --enable-crash-points the
  * setting HOOKSWITCH_CRASH_POINT=name (with HOOKSWITCH_CRASH_SKIP=n: let it pass n times first)
- * kills the process there, with several names, separated by commas, at the first of them; HOOKSWITCH_CRASH_ONCE=file: only if that file does not exist yet (it is
- * made first), so that a successor lives. crash_points_list prints all names known to the build:
- * they are in crash.def, one CRASH_POINT(name, sentence) each.
+ * kills the process there, with several names, separated by commas, at the first of them;
+ * HOOKSWITCH_CRASH_ONCE=file: only if that file does not exist yet (it is made first), so that a
+ * successor lives. crash_points_list prints all names known to the build: they are in crash.def,
+ * one CRASH_POINT(name, sentence) each.
  */
 #ifndef BASE_CRASH_H
 #define BASE_CRASH_H

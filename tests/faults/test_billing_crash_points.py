@@ -7,6 +7,7 @@ import time
 
 import pytest
 from stack_money import EVENT, Money, month_ago
+from stack_process import wait_until
 
 from faulty import crash_points
 
@@ -63,6 +64,9 @@ class Deaths:
         pump.wait()
         self.lives += 1
         self.money.pumps.remove(pump)
+        # What it had asked the database for is done, or never will be.
+        wait_until(lambda: not self.money.value("select count(*) from pg_stat_activity where datname = current_database() and usename = 'hookswitch_app'"),
+                   what="the dead pump's connections")
         for workflow, step in self.money.sql("select workflow, step from workflow_runs where state = 'working'"):
             self.seen[workflow, step or "(first)"] += 1
         self.money.free()
