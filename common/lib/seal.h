@@ -29,5 +29,8 @@ bool seal_code_check(const char *purpose, const char *id, const char *code);
 
 /* The purpose of the token that goes along with a call; the id is the assignment's. */
 #define SEAL_CALL ""
+/* Of the token that goes along with an organization's numbers and assistants: it proves what Vapi
+ * tells of their inbound calls; the id is the organization's. */
+#define SEAL_INBOUND "inbound"
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "peers/peer.h"
 #include "peers/vapi_peer.h"
+#include "peers/vapi_rest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,10 +16,6 @@ enum { SHORT_TEXT = 40 };
  */
 static const char server_messages[] =
     "[\"status-update\",\"end-of-call-report\",\"tool-calls\",\"transfer-destination-request\"]";
-
-/* Without a plan Vapi never repeats a webhook. */
-static const char backoff_plan[] =
-    "{\"type\":\"exponential\",\"maxRetries\":10,\"baseDelaySeconds\":2}";
 
 /* ---- dial ----------------------------------------------------------- */
 
@@ -63,15 +60,9 @@ put_server(struct text *t, const struct voice_account *a, const struct voice_dia
 	if (!a->webhook_url)
 		return;
 
-	text_puts(t, ",\"server\":{");
-	peer_put(t, "url", a->webhook_url);
-	text_puts(t, ",\"timeoutSeconds\":20");
-	if (d->token) {
-		text_puts(t, ",\"headers\":{");
-		peer_put(t, "X-Vapi-Secret", d->token);
-		text_putc(t, '}');
-	}
-	text_printf(t, ",\"backoffPlan\":%s},\"serverMessages\":%s", backoff_plan, server_messages);
+	text_putc(t, ',');
+	vapi_put_server(t, a->webhook_url, d->token);
+	text_printf(t, ",\"serverMessages\":%s", server_messages);
 }
 
 /* At Vapi a prompt is part of a model, which is overridden as a whole. */

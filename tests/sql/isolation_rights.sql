@@ -8,7 +8,10 @@ select no_plan();
 -- written down: then somebody has thought about whether customers may read it.
 create temporary table readable (relation text primary key, columns text);
 insert into readable values
-    ('assistants', 'id organization_id template_id name system_prompt variable_values vapi_assistant_id status created_at updated_at'),
+    ('assistants', 'id organization_id template_id name system_prompt variable_values vapi_assistant_id status description language first_message
+        end_call_message end_call_phrases voicemail_message model_provider model_name model_temperature voice_provider voice_id voice_settings
+        transcriber_provider transcriber_model background_sound silence_timeout_seconds max_duration_seconds functions user_id synced_at created_at
+        updated_at'),
     ('call_actions', 'id call_id call_created_at organization_id action_type action_data status triggered_at'),
     ('call_assignments', 'id call_id organization_id provider_id attempt state created_at accepted_at ended_at progress outcome reason'),
     ('call_feedback', 'id call_id call_created_at organization_id user_id key_id rating comments created_at updated_at'),
@@ -30,13 +33,14 @@ insert into readable values
     ('organization_members', 'organization_id user_id role created_at'),
     ('organizations', 'id name personal_of status settings stripe_customer_id created_at updated_at'),
     ('phone_numbers', 'id organization_id user_id assistant_id provider_id phone_number provider provider_sid provider_number_id e164_number
-        voice_number_id country_code area_code capabilities status created_at updated_at'),
+        voice_number_id country_code area_code capabilities status name number_type locality region origin wanted forward_to forward_when sms_mode
+        sms_forward_to purchased_at linked_at paused_at pause_reason release_after released_at release_reason created_at updated_at'),
     ('profiles', 'id first_name last_name phone_number email address preferences city state paddle_customer_id status created_at updated_at'),
     ('provider_assistants', 'id organization_id name provider_assistant_id status created_at updated_at'),
     ('provider_phone_numbers', 'id provider_id phone_id country_code area_code phone_number full_number is_active capabilities created_at updated_at'),
     ('stripe_customers', 'user_id customer_id organization_id'),
     ('subscription_plans', 'id name tier rank description price currency interval features call_limit minutes_limit limit_mode overage_cents increment_seconds
-        trial_days is_default on_sale stripe_price_id created_at updated_at'),
+        number_limit trial_days is_default on_sale stripe_price_id created_at updated_at'),
     ('subscriptions', 'id organization_id user_id plan_id tier_type status current origin external_id current_period_start current_period_end
         cancel_at_period_end payment_method next_plan_id trial_end cancel_at canceled_at ended_at created_at updated_at'),
     ('template_favorites', 'user_id template_id created_at'),
