@@ -171,6 +171,22 @@ class Trial(Rows):
         assert run["state"] == state, run
         return run
 
+    def settled(self, workflows):
+        """No run of these workflows is under way; none of them waits for another try."""
+        self.hurry(workflows)
+        return not self.value("select count(*) from workflow_runs where workflow = any (%s) and state in ('ready', 'working', 'waiting')", list(workflows))
+
+    def hurry(self, workflows):
+        """What is to be tried again later is tried again now."""
+        self.sql("""with r as (select r.id from workflow_runs r where r.workflow = any (%s) and r.state = 'ready' and r.due_at > now() order by r.id for update),
+                         s as (update workflow_steps s set due_at = now() from r where r.id = s.run_id and s.due_at > now())
+                    update workflow_runs x set due_at = now() from r where r.id = x.id""", list(workflows))
+
+    def free(self):
+        """What a dead worker held, as if its lease had run out: it is next.  Runs are locked in their order, as the engine locks them."""
+        self.sql("""with r as (select r.id from workflow_runs r where r.state = 'working' order by r.id for update)
+                    update workflow_runs x set due_at = now() - interval '1 hour', rescues = least(x.rescues, 1) from r where r.id = x.id""")
+
     def reset(self):
         """No runs; a provider that knows nothing and behaves."""
         self.forget_rows()

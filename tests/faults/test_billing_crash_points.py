@@ -1,19 +1,14 @@
 """kill -9 at every step of every workflow of money: in the end each amount was charged once, each second told once, each mail sent once."""
 
 import collections
-import itertools
 import os
 import time
 
 import pytest
 from stack_money import EVENT, Money, month_ago
-from stack_process import wait_until
 
-from faulty import crash_points
+from faulty import AFTER, BEFORE, Deaths, crash_points
 
-# Before the result of a step is in the database; after it, each step is behind the run that died.
-BEFORE = ["work_claimed", "work_intent_before", "work_intent_sent", "work_intended", "work_asked", "work_answered", "work_record_before"]
-AFTER = ["work_recorded", "work_record_sent"]
 FULL = os.environ.get("HOOKSWITCH_TEST_FULL") == "1"
 DAILY = ("subscription-sync", "usage-aggregation", "reconcile", "billing-periods")
 
@@ -36,48 +31,6 @@ def money(money_of_file):
 
 def test_the_points_are_there():
     assert set(BEFORE + AFTER) <= set(crash_points())
-
-
-class Deaths:
-    """Pumps that die, one after the other; which steps were under way then.
-
-    Each lives for one step at most: where a point is not on the step's way (it asks nobody), the point in front of its result is."""
-
-    def __init__(self, money, before=BEFORE, after=AFTER):
-        self.money, self.seen, self.tried, self.lives = money, collections.Counter(), set(), 0
-        self.before, self.after = itertools.cycle(before), itertools.cycle(after)
-        self.points = itertools.cycle((self.before, self.after))
-
-    def new(self):
-        """A run that is due at a step at which nobody died yet, if there is one: it is next."""
-        due = self.money.sql("select id, workflow, coalesce(step, '(first)') from workflow_runs where due_at <= now() order by due_at, id")
-        found = next((r for r in due if (r[1], r[2]) not in self.seen and r not in self.tried), None)
-        if found:
-            self.tried.add(found)
-            self.money.sql("update workflow_runs set due_at = now() - interval '1 day' where id = %s and due_at <= now()", found[0])
-        return found
-
-    def die(self):
-        """One pump, which dies at the next point unless nothing is left to do; what it held is free at once."""
-        point = next(self.before if self.new() else next(self.points))
-        pump = self.money.begin(wait=0, HOOKSWITCH_CRASH_POINT=f"{point},{'work_record_before' if point in BEFORE else 'work_record_sent'}")
-        pump.wait()
-        self.lives += 1
-        self.money.pumps.remove(pump)
-        # What it had asked the database for is done, or never will be.
-        wait_until(lambda: not self.money.value("select count(*) from pg_stat_activity where datname = current_database() and usename = 'hookswitch_app'"),
-                   what="the dead pump's connections")
-        for workflow, step in self.money.sql("select workflow, step from workflow_runs where state = 'working'"):
-            self.seen[workflow, step or "(first)"] += 1
-        self.money.free()
-
-    def until(self, over):
-        """Deaths until the condition holds."""
-        end = time.monotonic() + 300
-        while not over():
-            assert time.monotonic() < end, (self.lives, self.seen, self.money.states(), self.money.sql("select id, state, step, last_error from workflow_runs where state <> 'done'"))
-            self.die()
-        return self
 
 
 def begin(money):
