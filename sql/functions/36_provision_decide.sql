@@ -15,7 +15,7 @@ create or replace function public.provision_read(p_organization uuid)
 begin
     return query
     select o.id, o.status, o.deleted_after, coalesce(b.standing, 'good'), s.id, s.status, s.tier_type, s.created_at, coalesce(t.may_call, false),
-           coalesce(t.is_over, false), p.id, coalesce(p.price > 0 and not p.is_default, false), p.number_limit, c.canceled, f.id, f.city, f.state,
+           coalesce(t.is_over, false), p.id, coalesce(p.price > 0 and not p.is_default, false), p.number_limit, c.canceled, w.who, f.city, f.state,
            f.paddle_customer_id, u.vapi_assistant_id, u.assistant_provisioning_status, k, public.number_policy_holds(k, o.id),
            coalesce(n.kept, '{}'), n.failed, n.failed_at, coalesce(n.last_went = 'person' and n.went_at > s.created_at, false)
       from public.organizations o
@@ -26,8 +26,9 @@ begin
       left join public.subscription_standings t on t.status = s.status
       left join lateral (select m.user_id from public.organization_members m where m.organization_id = o.id and m.role = 'owner'
                           order by m.created_at, m.user_id limit 1) m on true
-      left join public.profiles f on f.id = coalesce(s.user_id, o.personal_of, m.user_id)
-      left join public.user_settings u on u.user_id = f.id
+     cross join lateral (select coalesce(s.user_id, o.personal_of, m.user_id) as who) w
+      left join public.profiles f on f.id = w.who
+      left join public.user_settings u on u.user_id = w.who
      cross join lateral (select exists (select from public.subscriptions x join public.subscription_plans y on y.id = x.plan_id
                                           join public.subscription_standings z on z.status = x.status
                                          where x.organization_id = o.id and not x.current and z.is_over and y.price > 0 and not y.is_default) as canceled) c
@@ -274,7 +275,7 @@ begin
     select * into n from public.phone_numbers x where x.id = p_number;
     for v_log in select l.id, l.reason from public.phone_provision_logs l
                   where l.phone_number_id = p_number and l.status in ('pending', 'working') and l.reason in ('bought', 'resumed', 'paused') order by l.id loop
-        if p_status = case when v_log.reason = 'paused' then 'paused' else 'active' end then
+        if p_status = (case when v_log.reason = 'paused' then 'paused' else 'active' end) then
             perform public.provision_end(v_log.id, 'completed', v_log.reason);
         elsif p_status in ('failed', 'lost') then
             perform public.provision_end(v_log.id, 'failed', coalesce(p_reason, p_status), n.last_error);
