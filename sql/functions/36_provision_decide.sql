@@ -36,7 +36,7 @@ begin
         select array_agg(x order by x.created_at, x.id) filter (where x.status not in ('failed', 'released', 'lost')) as kept,
                count(*) filter (where x.status = 'failed' and x.origin = 'automatic' and x.created_at > now() - interval '90 days') as failed,
                max(x.created_at) filter (where x.status = 'failed' and x.origin = 'automatic') as failed_at,
-               (array_agg(case when x.release_reason in ('grace_over', 'organization_deleted', 'linking_failed') then 'us' else 'person' end
+               (array_agg(case when x.release_reason in ('grace_over', 'organization_deleted') then 'us' else 'person' end
                           order by x.released_at desc) filter (where x.status = 'released' and x.origin = 'automatic'))[1] as last_went,
                max(x.released_at) filter (where x.status = 'released' and x.origin = 'automatic') as went_at
           from public.phone_numbers x where x.organization_id = o.id) n
@@ -211,6 +211,7 @@ begin
     begin
         n := public.number_make(r.organization_id, jsonb_strip_nulls(jsonb_build_object(
             'country_code', k.country_code, 'number_type', k.number_type, 'user_id', r.who, 'origin', 'automatic',
+            'began_at', coalesce(l.began_at, l.created_at),
             'locality', case when k.near_owner then nullif(btrim(r.city), '') end, 'region', case when k.near_owner then nullif(btrim(r.state), '') end)));
     exception when sqlstate 'PT402' or sqlstate 'PT403' or sqlstate 'PT404' or sqlstate 'PT409' or sqlstate 'PT422' then
         perform public.provision_end(l.id, 'skipped', sqlerrm);
