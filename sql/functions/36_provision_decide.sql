@@ -155,7 +155,7 @@ begin
         return '{"done": true}';
     end if;
     select * into r from public.provision_read(v_organization);
-    if not (r.policy).enabled and r.deleted_after is null then
+    if not found or (not (r.policy).enabled and r.deleted_after is null) then
         perform public.provision_end(l.id, 'skipped', 'policy_off');
     else
         perform public.provision_do(l, r, public.provision_plan(r, case when l.trigger_action in ('insert', 'update', 'organization') then l.created_at end));
