@@ -41,6 +41,8 @@ enum {
 	    .doc = "Calls in a period; null: no limit."),                                          \
 	    FIELD(minutes_limit, BODY, T_INT, .min = 0, .max = LIMIT_MAX, .nullable = true,        \
 		.doc = "Minutes in a period; null: no limit."),                                    \
+	    FIELD(number_limit, BODY, T_INT, .min = 0, .max = LIMIT_MAX, .nullable = true,         \
+		.doc = "Phone numbers at once; null: no limit. 0, unless told otherwise."),        \
 	    FIELD(limit_mode, BODY, T_ENUM, LIMIT_MODES,                                           \
 		.doc = "hard: at its limits nothing more is dialled; soft: it goes on."),          \
 	    FIELD(overage_cents, BODY, T_NUMBER, .min = 0, .max = OVERAGE_MAX, .nullable = true,   \
@@ -131,6 +133,8 @@ static const struct field admin_plan_full_out[] = {
 	    .doc = "Calls in a period; null: no limit."),
 	FIELD(minutes_limit, OUT, T_INT, .required = true, .nullable = true,
 	    .doc = "Minutes in a period; null: no limit."),
+	FIELD(number_limit, OUT, T_INT, .required = true, .nullable = true,
+	    .doc = "Phone numbers at once; null: no limit."),
 	FIELD(limit_mode, OUT, T_ENUM, LIMIT_MODES, .required = true,
 	    .doc = "What happens at its limits."),
 	FIELD(overage_cents, OUT, T_NUMBER, .required = true, .nullable = true,

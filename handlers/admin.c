@@ -7,6 +7,7 @@
 #include "admin-answers.h"
 #include "admin-billing.h"
 #include "admin-fields.h"
+#include "admin-numbers.h"
 #include "admin-provider-answers.h"
 #include "base/clock.h"
 #include "base/poke.h"
@@ -30,6 +31,7 @@
 #define SUBSCRIPTION ORGANIZATION "/subscription"
 #define PLAN ROOT "/plans/{plan_id}"
 #define DIFFERENCE ROOT "/billing/differences/{difference_id}"
+#define NUMBERS ROOT "/numbers"
 #define PROVIDER ROOT "/providers/{provider_id}"
 #define RUN ROOT "/runs/{run_id}"
 
@@ -260,6 +262,26 @@ static const struct route routes[] = {
 	{ GET, ROOT "/billing/events", OPERATOR, FIELDS(billing_events_fields), run_query, 200,
 	    "admin_billing_event_list", "Money events of all organizations, the newest first.",
 	    .returns = RETURNS_LIST(admin_billing_event_out) },
+	{ GET, NUMBERS "/policy", OPERATOR, NO_FIELDS, run_query, 200, "admin_number_policy_get",
+	    "How numbers are given by themselves.", .returns = RETURNS(admin_number_policy_out) },
+	{ PATCH, NUMBERS "/policy", OPERATOR, FIELDS(number_policy_fields), run_query, 200,
+	    "admin_number_policy_update",
+	    "Change that: off, on, for a share of the organizations, for some.", .after = poke_work,
+	    .returns = RETURNS(admin_number_policy_out),
+	    .errors = ERRORS(ERR_COUNTRY_INVALID, ERR_ASSISTANT_TEMPLATE_NOT_FOUND) },
+	{ GET, NUMBERS, OPERATOR, FIELDS(admin_numbers_fields), run_query, 200, "admin_number_list",
+	    "Numbers of all organizations, the newest first.",
+	    .returns = RETURNS_LIST(admin_number_out) },
+	{ GET, NUMBERS "/log", OPERATOR, FIELDS(admin_number_log_fields), run_query, 200,
+	    "admin_number_log", "What was decided and done about numbers, the newest first.",
+	    .returns = RETURNS_LIST(admin_number_log_out) },
+	{ GET, NUMBERS "/differences", OPERATOR, FIELDS(admin_number_differences_fields), run_query,
+	    200, "admin_number_difference_list",
+	    "Where our numbers and Twilio's and Vapi's do not agree, those seen last first.",
+	    .returns = RETURNS_LIST(admin_number_difference_out) },
+	{ POST, NUMBERS "/{number_id}/release", OPERATOR, FIELDS(admin_number_fields), run_query,
+	    200, "admin_number_release", "Give a number back, whoever has it.", .after = poke_work,
+	    .returns = RETURNS(admin_number_out), .errors = ERRORS(ERR_NUMBER_NOT_FOUND) },
 	{ GET, ROOT "/providers", OPERATOR, FIELDS(page_fields), run_query, 200,
 	    "admin_provider_list", "Accounts at voice providers, the first ones first.",
 	    .returns = RETURNS_LIST(admin_provider_out) },

@@ -87,6 +87,8 @@ static const struct field cancel_fields[] = {
 		.doc = "Calls in a period; null: no limit."),                                      \
 	    FIELD(minutes_limit, OUT, T_INT, .required = true, .nullable = true,                   \
 		.doc = "Minutes in a period; null: no limit."),                                    \
+	    FIELD(number_limit, OUT, T_INT, .required = true, .nullable = true,                    \
+		.doc = "Phone numbers at once; null: no limit."),                                  \
 	    FIELD(limit_mode, OUT, T_ENUM, VALUES("hard", "soft"), .required = true,               \
 		.doc = "hard: at its limits nothing more is dialled; soft: it goes on."),          \
 	    FIELD(overage_amount, OUT, T_NUMBER, .required = true, .nullable = true,               \

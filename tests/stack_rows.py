@@ -90,7 +90,9 @@ class Rows:
         return psycopg.connect(self.url_of(), row_factory=namedtuple_row, **more)
 
     def forget_rows(self):
-        """All rows but those that the migrations brought; plans are as they were.  A few rows are deleted faster than tables are truncated."""
+        """All rows but those that the migrations brought; plans are as they were, and bring no numbers by themselves.
+
+        A few rows are deleted faster than tables are truncated."""
         with self.connect() as db:
             db.execute("set local session_replication_role = replica")
             for table in self.tables:
@@ -101,6 +103,7 @@ class Rows:
             db.execute("delete from auth.users")
             db.execute("delete from public.subscription_plans")
             db.execute("insert into public.subscription_plans select * from jsonb_populate_recordset(null::public.subscription_plans, %s)", (Jsonb(self.plans),))
+            db.execute("insert into public.number_policy (enabled) values (false)")
 
     # ---- queries -----------------------------------------------------------
 

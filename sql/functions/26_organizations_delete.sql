@@ -124,7 +124,8 @@ begin
     if o.status <> 'disabled' then
         update public.organizations x set status = 'disabled' where x.id = o.id;
     end if;
-    if public.organization_money_left(o) then
+    -- Each begins what is left to do, so all are asked.
+    if (select bool_or(x.is_left) from (values (public.organization_money_left(o)), (public.numbers_left(o)), (public.assistants_left(o))) x(is_left)) then
         return jsonb_build_object('until', clock_timestamp() + interval '1 minute', 'next', 'remove');
     end if;
     if public.organization_calls_remove(o.id, 500) > 0 then
@@ -139,7 +140,8 @@ begin
 end
 $$;
 
--- Calls with all that hangs on them, the outgoing events, runs (their input may name people), contacts, the do-not-call list, at last the audit log; answers how many.
+-- Calls with all that hangs on them, the outgoing events, runs (their input may name people), contacts, the do-not-call list, what was done about numbers,
+-- at last the audit log; answers how many.
 create or replace function public.organization_calls_remove(p_organization uuid, p_limit integer) returns integer
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -172,6 +174,9 @@ begin
         delete from public.do_not_call d where d.organization_id = p_organization and d.phone_number in (
             select x.phone_number from public.do_not_call x where x.organization_id = p_organization limit p_limit * 4);
         get diagnostics v_n = row_count;
+    end if;
+    if v_n = 0 then
+        v_n := public.organization_numbers_remove(p_organization, p_limit * 4);
     end if;
     if v_n = 0 then
         delete from public.audit_log a where a.id in (select x.id from public.audit_log x where x.organization_id = p_organization limit p_limit * 4);

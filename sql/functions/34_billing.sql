@@ -32,8 +32,8 @@ create or replace function public.plan_view(p public.subscription_plans) returns
 begin
     return jsonb_build_object(
         'id', p.id, 'name', p.name, 'tier', p.tier, 'rank', p.rank, 'description', p.description, 'interval', p."interval", 'currency', p.currency,
-        'amount', public.plan_amount(p), 'call_limit', p.call_limit, 'minutes_limit', p.minutes_limit, 'limit_mode', p.limit_mode,
-        'overage_amount', p.overage_cents, 'increment_seconds', p.increment_seconds, 'trial_days', p.trial_days, 'features', p.features,
+        'amount', public.plan_amount(p), 'call_limit', p.call_limit, 'minutes_limit', p.minutes_limit, 'number_limit', p.number_limit,
+        'limit_mode', p.limit_mode, 'overage_amount', p.overage_cents, 'increment_seconds', p.increment_seconds, 'trial_days', p.trial_days, 'features', p.features,
         'is_default', p.is_default, 'on_sale', p.on_sale);
 end
 $$;

@@ -18,8 +18,8 @@ begin
     return jsonb_build_object(
         'id', p.id, 'name', p.name, 'description', p.description, 'tier', p.tier, 'rank', p.rank,
         'price_cents', public.plan_amount(p), 'currency', p.currency,
-        'interval', p."interval", 'features', p.features, 'call_limit', p.call_limit, 'minutes_limit', p.minutes_limit, 'limit_mode', p.limit_mode,
-        'overage_cents', p.overage_cents, 'increment_seconds', p.increment_seconds, 'trial_days', p.trial_days, 'is_default', p.is_default,
+        'interval', p."interval", 'features', p.features, 'call_limit', p.call_limit, 'minutes_limit', p.minutes_limit, 'number_limit', p.number_limit,
+        'limit_mode', p.limit_mode, 'overage_cents', p.overage_cents, 'increment_seconds', p.increment_seconds, 'trial_days', p.trial_days, 'is_default', p.is_default,
         'on_sale', p.on_sale, 'stripe_price_id', p.stripe_price_id,
         'organizations', public.admin_plan_uses(p.id, false), 'paying', public.admin_plan_uses(p.id, true),
         'prices', (select coalesce(jsonb_agg(jsonb_build_object('provider', x.provider, 'price_id', x.price_id, 'kind', x.kind,
@@ -49,6 +49,7 @@ create or replace function public.admin_plan_is_less(o public.subscription_plans
 begin
     return coalesce(n.call_limit, 2147483647) < coalesce(o.call_limit, 2147483647)
         or coalesce(n.minutes_limit, 2147483647) < coalesce(o.minutes_limit, 2147483647)
+        or coalesce(n.number_limit, 2147483647) < coalesce(o.number_limit, 2147483647)
         or n.increment_seconds > o.increment_seconds
         or (o.limit_mode = 'soft' and n.limit_mode = 'hard')
         or coalesce(n.overage_cents, 0) > coalesce(o.overage_cents, 0);
@@ -109,8 +110,8 @@ begin
     end if;
     update public.subscription_plans x
        set name = n.name, description = n.description, tier = n.tier, rank = n.rank, price = n.price, currency = n.currency, "interval" = n."interval",
-           features = n.features, call_limit = n.call_limit, minutes_limit = n.minutes_limit, limit_mode = n.limit_mode,
-           overage_cents = n.overage_cents, increment_seconds = n.increment_seconds, trial_days = n.trial_days, is_default = n.is_default,
+           features = n.features, call_limit = n.call_limit, minutes_limit = n.minutes_limit, number_limit = n.number_limit,
+           limit_mode = n.limit_mode, overage_cents = n.overage_cents, increment_seconds = n.increment_seconds, trial_days = n.trial_days, is_default = n.is_default,
            on_sale = n.on_sale, stripe_price_id = n.stripe_price_id
      where x.id = o.id;
     if n.stripe_price_id is distinct from o.stripe_price_id and n.stripe_price_id is not null then

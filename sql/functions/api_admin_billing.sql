@@ -32,14 +32,14 @@ create or replace function api.admin_plan_create(
     p_tier text default null, p_rank integer default null, p_features jsonb default null, p_call_limit integer default null,
     p_minutes_limit integer default null, p_limit_mode text default null, p_overage_cents numeric default null,
     p_increment_seconds integer default null, p_trial_days integer default null, p_is_default boolean default null, p_on_sale boolean default null,
-    p_stripe_price_id text default null) returns jsonb
+    p_stripe_price_id text default null, p_number_limit integer default null) returns jsonb
     language plpgsql set search_path = '' as $$
 declare
     v_id uuid := public.admin_plan_make(jsonb_strip_nulls(jsonb_build_object(
         'name', p_name, 'price_cents', p_price_cents, 'currency', p_currency, 'interval', p_interval, 'description', p_description, 'tier', p_tier,
         'rank', p_rank, 'features', p_features, 'call_limit', p_call_limit, 'minutes_limit', p_minutes_limit, 'limit_mode', p_limit_mode,
         'overage_cents', p_overage_cents, 'increment_seconds', p_increment_seconds, 'trial_days', p_trial_days, 'is_default', p_is_default,
-        'on_sale', p_on_sale, 'stripe_price_id', p_stripe_price_id)));
+        'on_sale', p_on_sale, 'stripe_price_id', p_stripe_price_id, 'number_limit', p_number_limit)));
 begin
     return api.admin_plan_get(v_id);
 end

@@ -166,7 +166,7 @@ alter table public.phone_provision_logs
 create sequence public.phone_provision_responses;
 alter table public.phone_provision_logs alter column response_id set default nextval('public.phone_provision_responses');
 comment on column public.phone_provision_logs.trigger_action is
-    'Of what a subscription''s trigger wrote: insert or update; else what was decided or done: decide, search, buy, link, commit, pause, resume, release, ...';
+    'Of what a trigger wrote: insert, update (a subscription), organization, policy, ready, catchup, again; else what was decided or done: decide, search, buy, link, commit, pause, resume, release, ...';
 comment on column public.phone_provision_logs.response_id is 'A number of its own, in the order in which they were written.';
 comment on column public.phone_provision_logs.status is 'pending, working: not over; completed, failed; skipped: nothing had to be done, reason says why; noted: a step on the way.';
 comment on column public.phone_provision_logs.duration_ms is 'From the commit of the change to the outcome; of a step: how long it took.';
@@ -270,6 +270,7 @@ comment on column public.workflows.is_ready is 'Whether a program that knows it 
 -- Declared here so that triggers can name them; their bodies are in sql/functions.
 create function public.trigger_phone_provision() returns trigger language plpgsql as 'begin return new; end';
 create function public.organization_phone_provision() returns trigger language plpgsql as 'begin return null; end';
+create function public.workflow_phone_provision() returns trigger language plpgsql as 'begin return null; end';
 create function public.assistant_changed() returns trigger language plpgsql as 'begin return new; end';
 create function public.audit_number_policy() returns trigger language plpgsql as 'begin return null; end';
 
@@ -277,6 +278,8 @@ create trigger subscription_phone_provision_trigger after insert or update on pu
     for each row execute function public.trigger_phone_provision();
 create trigger organizations_phone_provision after update of status, deleted_after on public.organizations
     for each row execute function public.organization_phone_provision();
+create trigger workflows_phone_provision after update of is_ready on public.workflows
+    for each row when (new.is_ready and not old.is_ready and new.name = 'phone-number') execute function public.workflow_phone_provision();
 create trigger assistants_changed before insert or update on public.assistants
     for each row execute function public.assistant_changed();
 create trigger number_policy_audit after update on public.number_policy

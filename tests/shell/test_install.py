@@ -75,6 +75,7 @@ def test_the_migrations_are_installed_and_their_command_finds_them(installed):
     command = installed / PREFIX / "bin/hookswitch-migrate"
     assert os.access(command, os.X_OK)
     assert f"/{PREFIX}/share/hookswitch/sql" in command.read_text()
+    assert os.access(installed / PREFIX / "bin/hookswitch-numbers", os.X_OK)
 
 
 def test_the_configurations_name_the_installed_programs(installed):
