@@ -8,6 +8,7 @@
 """
 
 import base64
+import collections
 import uuid
 
 from psycopg.types.json import Jsonb
@@ -96,20 +97,8 @@ class Numbers(Trial):
         return self.value("select to_jsonb(n) from phone_numbers n where n.id = %s", ident)
 
     def settled(self, workflows=WORKFLOWS):
-        """No run of these workflows is under way; none of them waits for another try."""
-        self.hurry(workflows)
-        return not self.value("select count(*) from workflow_runs where workflow = any (%s) and state in ('ready', 'working', 'waiting')", list(workflows))
-
-    def hurry(self, workflows=WORKFLOWS):
-        """What is to be tried again later is tried again now."""
-        self.sql("""with r as (select r.id from workflow_runs r where r.workflow = any (%s) and r.state = 'ready' and r.due_at > now() order by r.id for update),
-                         s as (update workflow_steps s set due_at = now() from r where r.id = s.run_id and s.due_at > now())
-                    update workflow_runs x set due_at = now() from r where r.id = x.id""", list(workflows))
-
-    def free(self):
-        """What a dead worker held, as if its lease had run out: it is next.  Runs are locked in their order, as the engine locks them."""
-        self.sql("""with r as (select r.id from workflow_runs r where r.state = 'working' order by r.id for update)
-                    update workflow_runs x set due_at = now() - interval '1 hour', rescues = least(x.rescues, 1) from r where r.id = x.id""")
+        """As Trial's, of the workflows of numbers."""
+        return super().settled(workflows)
 
     def work(self, over, **how):
         """As Trial's; who does not come to an end says at which steps."""
@@ -139,6 +128,19 @@ class Numbers(Trial):
         """The kinds of mails about its numbers that its owner was sent, in order."""
         return [row[0] for row in self.sql("""select input ->> 'kind' as kind from workflow_runs where workflow = 'mail' and organization_id = %s
             and input ->> 'kind' like 'number%%' order by created_at, id""", whose["id"])]
+
+    def kept(self):
+        """How many numbers each organization has.  All are at rest, and what Twilio and Vapi have for us is just that."""
+        ours, live = collections.Counter(), {}
+        for whose, number, sid, voice, status, run in self.sql("""select organization_id, phone_number, provider_sid, voice_number_id, status, run_id
+                from phone_numbers where status not in ('released', 'failed')"""):
+            assert status in ("active", "paused") and not run, (number, status, run)
+            ours[whose] += 1
+            live[number] = (sid, voice)
+        twilio, vapi = {n: t["sid"] for n, t in self.at_twilio().items()}, {n: v["id"] for n, v in self.at_vapi().items()}
+        assert twilio == {n: sid for n, (sid, _) in live.items()}, "Twilio's numbers are those that somebody owns"
+        assert vapi == {n: voice for n, (_, voice) in live.items()}, "and so are Vapi's"
+        return ours
 
     # ---- outside -----------------------------------------------------------
 
