@@ -87,7 +87,11 @@ task_add(struct work *w, struct run *r, const struct step *s, const char *name, 
 static int
 task_start(struct work *w, struct task *t, struct fetch_request *q)
 {
+	int longest = (int)setting_int(SET_HOOKSWITCH_STEP_TIMEOUT_MS);
+
 	q->timeout_ms = table_retry(t->step).timeout_ms;
+	if (q->timeout_ms > longest)
+		q->timeout_ms = longest;
 	q->tag = t;
 	return fetch_add(w->fetch, q);
 }
