@@ -96,9 +96,9 @@ class Numbers(Trial):
         """Its row."""
         return self.value("select to_jsonb(n) from phone_numbers n where n.id = %s", ident)
 
-    def settled(self, workflows=WORKFLOWS):
+    def settled(self, workflows=WORKFLOWS, every=0):
         """As Trial's, of the workflows of numbers."""
-        return super().settled(workflows)
+        return super().settled(workflows, every)
 
     def work(self, over, **how):
         """As Trial's; who does not come to an end says at which steps."""

@@ -78,6 +78,7 @@ class Trial(Rows):
         top = Path(__file__).resolve().parent.parent
         self.program = Path(os.environ.get(build) or top / ".dev" / "build-developer") / "tests" / "faults" / "trial"
         self.conf, self.pumps, self.settings, self.workers = self.folder / "trial.conf", [], settings, 0
+        self.hurried = 0
 
     def __enter__(self):
         self.database_make(f"trial_{os.getpid()}_{secrets.token_hex(4)}")
@@ -171,9 +172,11 @@ class Trial(Rows):
         assert run["state"] == state, run
         return run
 
-    def settled(self, workflows):
-        """No run of these workflows is under way; none of them waits for another try."""
-        self.hurry(workflows)
+    def settled(self, workflows, every=0):
+        """No run of these workflows is under way; none of them waits for another try, at most so many seconds."""
+        if time.monotonic() - self.hurried >= every:
+            self.hurry(workflows)
+            self.hurried = time.monotonic()
         return not self.value("select count(*) from workflow_runs where workflow = any (%s) and state in ('ready', 'working', 'waiting')", list(workflows))
 
     def hurry(self, workflows):

@@ -11,7 +11,7 @@ UPGRADES = 1000 if FULL else 100
 # Each with its share of all requests; together a fifth.
 LOST = [({"answer": "reset", "accept": True}, 0.04), ({"answer": "reset", "accept": False}, 0.03), ({"answer": "cut", "accept": True}, 0.02),
         ({"status": 429, "accept": False}, 0.04), ({"status": 500, "accept": True}, 0.02), ({"status": 503, "accept": False}, 0.03),
-        ({"answer": "hang", "accept": True}, 0.01), ({"answer": "hang", "accept": False}, 0.01)]
+        ({"answer": "hang", "accept": True}, 0.005), ({"answer": "hang", "accept": False}, 0.005)]
 GONE = 0.1
 
 
@@ -20,7 +20,7 @@ def numbers_of_file(tmp_path_factory):
     """The engine with the workflows of numbers."""
     if not os.environ.get("HOOKSWITCH_TEST_DATABASE_URL"):
         pytest.skip("no cluster for tests at hand (./dev test makes one)")
-    with Numbers(tmp_path_factory.mktemp("storm"), HOOKSWITCH_STEP_TIMEOUT_MS=1000) as running:
+    with Numbers(tmp_path_factory.mktemp("storm"), HOOKSWITCH_STEP_TIMEOUT_MS=3000) as running:
         yield running
 
 
@@ -49,7 +49,7 @@ def test_of_many_upgrades_while_a_fifth_of_all_requests_fails_each_ends_with_one
     trouble(numbers)
     for whose in everybody:
         numbers.on_plan(whose, "basic")
-    numbers.work(numbers.settled, deadline=600 if FULL else 240)
+    numbers.work(lambda: numbers.settled(every=1), deadline=900 if FULL else 300)
     numbers.sandbox.clear_rules()
     # What was given up is found by the daily look.
     numbers.sql("select work_start('provision-catchup:after', 'provision-catchup')")
