@@ -281,12 +281,15 @@ comment on column public.workflows.is_ready is 'Whether a program that knows it 
 create function public.trigger_phone_provision() returns trigger language plpgsql as 'begin return new; end';
 create function public.organization_phone_provision() returns trigger language plpgsql as 'begin return null; end';
 create function public.assistant_changed() returns trigger language plpgsql as 'begin return new; end';
+create function public.sms_run_ended() returns trigger language plpgsql as 'begin return null; end';
 create function public.audit_number_policy() returns trigger language plpgsql as 'begin return null; end';
 
 create trigger subscription_phone_provision_trigger after insert or update on public.subscriptions
     for each row execute function public.trigger_phone_provision();
 create trigger organizations_phone_provision after update of status, deleted_after on public.organizations
     for each row execute function public.organization_phone_provision();
+create trigger workflow_runs_sms after update of state on public.workflow_runs
+    for each row when (new.workflow = 'sms' and new.state in ('failed', 'canceled')) execute function public.sms_run_ended();
 create trigger assistants_changed before insert or update on public.assistants
     for each row execute function public.assistant_changed();
 create trigger number_policy_audit after update on public.number_policy
