@@ -3,6 +3,7 @@
  */
 #include "tests/peers/fixture.h"
 
+#include "base/settings.h"
 #include "work/cron.h"
 #include "work/flow_number_sweep.h"
 
@@ -16,26 +17,8 @@ setup(void **state)
 	setenv("TWILIO_BASE_URL", "https://api.twilio.com", 1);
 	setenv("API_URL", "https://api.example.com", 1);
 	setenv("VAPI_API_KEY", "key", 1);
-	if (settings_load() != 0)
-		return -1;
-	*state = mem_new();
-	return *state ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	mem_free(*state);
-	return 0;
-}
-
-static const struct json *
-parsed(struct mem *m, const char *text)
-{
-	const struct json *j = NULL;
-
-	assert_int_equal(json_read(m, text, strlen(text), JSON_DEPTH_PROVIDER, &j), JSON_OK);
-	return j;
+	assert_int_equal(settings_load(), 0);
+	return fixture_setup(state);
 }
 
 static const struct step *
@@ -275,7 +258,7 @@ what_is_gone_is_released(void **state)
 	assert_string_equal(out.result, "{\"refused\":\"twilio_21631\"}");
 	assert_int_equal(read_of(*state, "release", in, 500, "{\"code\":20500}").verdict,
 	    STEP_UNKNOWN);
-	assert_int_equal(read_of(*state, "release", in, 404, "<html>").verdict, STEP_UNKNOWN);
+	assert_int_equal(read_of(*state, "release", in, 404, "<html>").verdict, STEP_RETRY);
 }
 
 static void
@@ -291,7 +274,7 @@ it_waits_without_an_account(void **state)
 	assert_false(flow_number_sweep.ready());
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 int
 main(void)
