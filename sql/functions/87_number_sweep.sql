@@ -165,7 +165,7 @@ declare
 begin
     select * into d from public.number_differences x where x.id = (p_run -> 'input' ->> 'id')::uuid for update;
     if (p_run -> 'result' ->> 'absent')::boolean and public.number_sweep_still_lost(d) then
-        perform public.number_sweep_lost(d);
+        perform public.number_sweep_lost(d, p_run);
     elsif (p_run -> 'result' ->> 'found')::boolean then
         update public.number_differences x set resolved_at = now() where x.id = d.id;
     else
@@ -205,20 +205,16 @@ end
 $$;
 
 -- It is gone: a number at Twilio for good, and its organization may get another one; what is gone at Vapi is made there anew.
-create or replace function public.number_sweep_lost(d public.number_differences) returns void
+create or replace function public.number_sweep_lost(d public.number_differences, p_run jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
-    n public.phone_numbers;
+    n public.phone_numbers := (select x from public.phone_numbers x where x.id = d.phone_number_id);
     a public.assistants;
     v_action text := 'made_anew';
 begin
     if d.provider = 'twilio' then
         v_action := 'lost';
-        update public.phone_numbers x set status = 'lost', run_id = null, released_at = now(), release_reason = 'lost', release_after = null,
-                                          last_error = 'Twilio does not have this number any more.'
-         where x.id = d.phone_number_id returning * into n;
-        perform public.number_event(n, 'number.lost', jsonb_build_object('reason', 'lost')),
-                public.number_log(n.organization_id, 'lost', 'noted', jsonb_build_object('phone_number_id', n.id, 'reason', 'lost'));
+        perform public.number_end(n, p_run, 'lost', 'taken_back');
         -- Whoever has numbers by himself gets another one.
         if to_regprocedure('public.provision_start(uuid, text)') is not null then
             execute 'select public.provision_start($1, $2)' using n.organization_id, 'lost';

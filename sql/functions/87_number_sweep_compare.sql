@@ -56,6 +56,10 @@ begin
         d := public.number_differ(d);
         if d.kind = 'drift' and v_mend and d.seen <= 5 then
             update public.number_differences x set action = 'sync' where x.id = d.id;
+            -- What Vapi was told of is what it has: whoever goes on from here knows what is to be changed.
+            if d.theirs ? 'assistant' then
+                update public.phone_numbers x set linked_assistant = d.theirs ->> 'assistant' where x.id = d.phone_number_id;
+            end if;
             perform public.number_sync(d.phone_number_id);
         end if;
     end loop;
@@ -135,7 +139,7 @@ create or replace function public.number_sweep_drift(p_ours jsonb, p_theirs json
       from unnest(p_members) k where coalesce(p_ours ->> k, '') is distinct from coalesce(p_theirs ->> k, '') having count(*) > 0
 $$;
 
--- Twilio's numbers.  What bears a mark that no row has, and reports to somebody else, is another installation's: a stranger.
+-- Twilio's numbers.  What a paused one is set to is looked at when it is active again.  What bears a mark that no row has, and reports to somebody else, is another installation's: a stranger.
 create or replace function public.number_sweep_twilio(p_run text, p_began timestamptz, p_page jsonb) returns setof public.number_differences
     language sql stable security definer set search_path = '' as $$
     with t as (
@@ -169,7 +173,7 @@ create or replace function public.number_sweep_twilio(p_run text, p_began timest
                                                            'status_callback', p_page -> 'urls' -> 'status', 'voice_fallback_url', p_page -> 'urls' -> 'voice'),
                                         j.item, array['name'] || case when p_page -> 'urls' is null then '{}'
                                                                       else '{sms_url,status_callback,voice_fallback_url}'::text[] end) w(drift)
-     where (j.n).status in ('active', 'paused') and (j.n).origin <> 'manual' and not public.number_sweep_busy((j.n).run_id)
+     where (j.n).status = 'active' and (j.n).origin <> 'manual' and not public.number_sweep_busy((j.n).run_id)
        and (j.n).updated_at < p_began and w.drift is not null
     union all
     select (public.number_difference('twilio', 'lost', x.provider_sid, jsonb_build_object('id', x.id, 'status', x.status), null, x)).*
@@ -208,7 +212,8 @@ create or replace function public.number_sweep_vapi(p_run text, p_list text, p_b
                                      j.n)).*
       from j, public.number_sweep_drift(jsonb_build_object('server_url', p_page ->> 'base' || (j.n).organization_id,
                                                            'assistant', case when (j.n).status = 'active' then (j.n).linked_assistant end),
-                                        j.item, case when p_page ->> 'base' is null then '{assistant}' else '{assistant,server_url}'::text[] end) w(drift)
+                                        j.item, case when p_page ->> 'base' is null or (j.n).status = 'paused' then '{assistant}'::text[]
+                                                     else '{assistant,server_url}' end) w(drift)
      where (j.n).status in ('active', 'paused') and (j.n).origin <> 'manual' and not public.number_sweep_busy((j.n).run_id)
        and (j.n).updated_at < p_began and w.drift is not null
     union all
@@ -246,7 +251,7 @@ create or replace function public.number_sweep_assistants(p_run text, p_list tex
         select public.number_difference('vapi', 'lost', a.vapi_assistant_id, jsonb_build_object('id', a.id, 'status', a.status),
                                         jsonb_build_object('provider_id', split_part(p_list, ':', 2))), a.organization_id
           from public.assistants a
-         where a.vapi_assistant_id is not null and a.status = 'active' and a.updated_at < p_began and a.synced_at < p_began
+         where a.vapi_assistant_id is not null and a.status = 'active' and a.updated_at < p_began
            and a.provider_id = public.uuid_or_null(split_part(p_list, ':', 2)) and not public.number_sweep_busy(a.run_id)
            and not exists (select from t where t.vid = a.vapi_assistant_id))
     select (jsonb_populate_record(f.d, jsonb_build_object('organization_id', f.organization))).* from found f
