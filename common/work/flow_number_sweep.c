@@ -21,9 +21,9 @@ enum { ITEMS_MAX = 8 * 1024 * 1024, TWILIO_PAGE = 500, VAPI_PAGE = 500 };
 static bool
 is_twilio(const struct step_in *in)
 {
-	const char *system = json_str(in->prepared, "system");
+	const char *whom = json_str(in->prepared, "system");
 
-	return system && strcmp(system, "twilio") == 0;
+	return whom && strcmp(whom, "twilio") == 0;
 }
 
 static int

@@ -244,7 +244,8 @@ create table public.number_differences (
 );
 comment on table public.number_differences is 'Where our numbers and assistants and those at Twilio and Vapi do not agree, found by the daily number-sweep; resolved_at: agreed again.';
 comment on column public.number_differences.kind is 'orphan: we bought or made it, and nobody here owns it; stranger: we did not; lost: ours, and not there; drift: set otherwise than we set it; double.';
-comment on column public.number_differences.action is 'What was begun to mend it; null: nothing.';
+comment on column public.number_differences.action is
+    'What was done by the last sweep that saw it: sync, made_anew, lost, released, refused; passed: not yet; doubted: not believed; null: nothing.';
 create unique index number_differences_open_key on public.number_differences (provider, kind, external_id) where resolved_at is null;
 create index number_differences_list_idx on public.number_differences (last_seen_at desc, id desc);
 

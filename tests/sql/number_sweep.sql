@@ -149,6 +149,8 @@ select is(tests.one(tests.twilio(4, '{"name":"x"}')), 'stranger', 'what is in an
 update public.phone_numbers set twilio_account_sid = null, origin = 'manual', provider_sid = null where id = :'one';
 select is(tests.one(tests.twilio(1, '{"name":"x"}')), null, 'a number that was written by hand is nobody''s stranger');
 select is(tests.one(tests.twilio(4, '{"name":"x"}')), 'stranger', 'and is never lost');
+update public.phone_numbers set provider_sid = 'PN7' where id = :'one';
+select is(tests.one(tests.twilio(1, '{"name":"x"}')), null, 'whatever sid was written with it');
 call tests.clear();
 
 -- ---- lost -------------------------------------------------------------------------

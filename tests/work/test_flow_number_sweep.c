@@ -78,7 +78,8 @@ it_asks_for_what_sql_said(void **state)
 
 	assert_string_equal(r.method, "GET");
 	assert_string_equal(r.url,
-	    "https://api.twilio.com/2010-04-01/Accounts/AC1/IncomingPhoneNumbers.json?PageSize=500");
+	    "https://api.twilio.com/2010-04-01/Accounts/AC1/"
+	    "IncomingPhoneNumbers.json?PageSize=500");
 	r = asked(*state, "page",
 	    "{\"system\":\"twilio\",\"path\":\"/IncomingPhoneNumbers.json\","
 	    "\"next\":\"/2010-04-01/Accounts/AC1/IncomingPhoneNumbers.json?Page=1\"}");
