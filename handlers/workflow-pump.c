@@ -15,6 +15,7 @@
 #include "work/flow_dunning.h"
 #include "work/flow_mail.h"
 #include "work/flow_number.h"
+#include "work/flow_number_sweep.h"
 #include "work/flow_organization.h"
 #include "work/flow_provision.h"
 #include "work/flow_reconcile.h"
@@ -30,10 +31,10 @@
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
 static const struct workflow *const workflows[] = { &flow_auth, &flow_cycle, &flow_dunning,
-	&flow_mail, &flow_number, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms,
+	&flow_mail, &flow_number, &flow_number_release, &flow_number_sweep, &flow_organization,
+	&flow_periods, &flow_provision, &flow_provision_catchup, &flow_reconcile, &flow_sms,
 	&flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
-	&flow_subscription_sync, &flow_usage, &flow_usage_report, &flow_provision,
-	&flow_provision_catchup, &flow_number_release, NULL };
+	&flow_subscription_sync, &flow_usage, &flow_usage_report, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 
