@@ -205,7 +205,8 @@ make_call(struct mem *m, const struct route *r, size_t at, size_t n, struct db_s
 	text_putc(&t, ')');
 	if (!text_ok(&t))
 		return -1;
-	*ret = (struct db_stmt){ mem_printf(m, "%s#%zu_%zu", r->query, at, n), mem_str(m, text_str(&t)) };
+	*ret = (struct db_stmt){ mem_printf(m, "%s#%zu_%zu", r->query, at, n),
+		mem_str(m, text_str(&t)) };
 	return ret->name && ret->sql ? 0 : -1;
 }
 

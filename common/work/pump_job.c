@@ -73,9 +73,8 @@ job_free(struct job *j)
 void
 job_time(const struct job *j, const struct fetch_answer *a)
 {
-	static const char *const names[] = { [JOB_DIAL] = "dial",
-		[JOB_LOOK] = "look",
-		[JOB_HANGUP] = "hangup" };
+	static const char
+	    *const names[] = { [JOB_DIAL] = "dial", [JOB_LOOK] = "look", [JOB_HANGUP] = "hangup" };
 	char name[TIMING_NAME_MAX], code[FETCH_CODE_MAX];
 
 	snprintf(name, sizeof(name), "%s.%s", j->provider->type, names[j->kind]);

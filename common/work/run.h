@@ -14,10 +14,10 @@ enum {
 	WORK_LIVE_MAX = 256, /* requests under way at once */
 	WORK_HELD_MAX = 600, /* runs held at once */
 	WORK_JSON_MAX = 64 * 1024 * 1024,
-	WORK_PRUNE_MAX = 900, /* so many old runs gone at once: there are more */
-	WORK_READ_MAX = 50,   /* as many transcripts are read at once */
+	WORK_PRUNE_MAX = 900,     /* so many old runs gone at once: there are more */
+	WORK_READ_MAX = 50,       /* as many transcripts are read at once */
 	WORK_OUTCOMES_MAX = 1000, /* so many outcomes of provisioning are counted at once */
-	WORK_FOLD_MAX = 500,  /* so many rows of the ledger are counted at once */
+	WORK_FOLD_MAX = 500,      /* so many rows of the ledger are counted at once */
 	WORK_KEY_HOURS = 23 /* providers keep a key for a day: after this time it is not trusted */
 };
 

@@ -25,7 +25,7 @@ select public.timings_add(jsonb_build_array(
     jsonb_build_object('kind', 'step', 'name', 'mail.send', 'outcome', 'retry', 'n', 1, 'seconds', 0.001, 'buckets', '[1,0,0,0,0,0,0,0,0,0,0,0,0,0]'::jsonb),
     jsonb_build_object('kind', 'step', 'name', 'mail.send', 'outcome', 'ok', 'n', -5, 'seconds', 1, 'buckets', '[]'::jsonb),
     jsonb_build_object('kind', 'nonsense', 'name', 'x', 'outcome', 'ok', 'n', 1, 'seconds', 1, 'buckets', '[]'::jsonb))) \g /dev/null
-select results_eq('select kind, name, outcome, n, seconds, buckets from public.timings order by outcome',
+select results_eq('select kind::text collate "default", name::text collate "default", outcome::text collate "default", n, seconds, buckets from public.timings order by 3',
     $$values ('step', 'mail.send', 'ok', 3::bigint, 90.3::double precision, '{1,0,0,0,0,1,0,0,0,0,0,0,0,1}'::bigint[]),
              ('step', 'mail.send', 'retry', 1, 0.001, '{1,0,0,0,0,0,0,0,0,0,0,0,0,0}')$$,
     'rows of one key are added up; what is none of ours, or less than nothing, is left out');
