@@ -40,14 +40,12 @@ put_label(void *arg, const char *name, const struct json *value)
 	return 0;
 }
 
-/* A line; le: the bucket's upper end, NULL: it is none. */
+/* What follows a name; le: the bucket's upper end, NULL: it is none. */
 static void
-put_line(struct text *t, const char *name, const char *tail, const struct json *sample,
-    const char *le, const struct json *value)
+put_value(struct text *t, const struct json *sample, const char *le, const struct json *value)
 {
 	const struct json *labels = json_get(sample, "labels");
 
-	text_printf(t, "%s%s", name, tail);
 	if (json_len(labels) || le) {
 		text_putc(t, '{');
 		(void)json_each(labels, put_label, t);
@@ -72,11 +70,15 @@ put_histogram(struct text *t, const char *name, const struct json *sample,
 		CLEANUP(text_clear) struct text le = TEXT(64);
 
 		json_write(&le, json_at(bounds, i));
-		put_line(t, name, "_bucket", sample, text_str(&le), json_at(buckets, i));
+		text_printf(t, "%s_bucket", name);
+		put_value(t, sample, text_str(&le), json_at(buckets, i));
 	}
-	put_line(t, name, "_bucket", sample, "+Inf", json_get(sample, "count"));
-	put_line(t, name, "_sum", sample, NULL, json_get(sample, "sum"));
-	put_line(t, name, "_count", sample, NULL, json_get(sample, "count"));
+	text_printf(t, "%s_bucket", name);
+	put_value(t, sample, "+Inf", json_get(sample, "count"));
+	text_printf(t, "%s_sum", name);
+	put_value(t, sample, NULL, json_get(sample, "sum"));
+	text_printf(t, "%s_count", name);
+	put_value(t, sample, NULL, json_get(sample, "count"));
 }
 
 static void
@@ -97,10 +99,12 @@ put_metric(struct text *t, const struct json *metric)
 	for (i = 0; i < json_len(samples); i++) {
 		const struct json *sample = json_at(samples, i);
 
-		if (bounds)
+		if (bounds) {
 			put_histogram(t, name, sample, bounds);
-		else
-			put_line(t, name, "", sample, NULL, json_get(sample, "value"));
+			continue;
+		}
+		text_puts(t, name);
+		put_value(t, sample, NULL, json_get(sample, "value"));
 	}
 }
 

@@ -32,7 +32,7 @@ struct fetch_mail {
 };
 
 struct fetch_request {
-	const char *system; /* who is asked, for the figures: "twilio"; NULL: not counted */
+	const char *peer;   /* who is asked, for the figures: "twilio"; NULL: not counted */
 	const char *method; /* "GET", "POST", ...; of no meaning for a mail */
 	const char *url;    /* http(s)://...; with mail: smtp(s)://host:port/name-to-greet-with */
 	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */

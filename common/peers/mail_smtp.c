@@ -185,7 +185,7 @@ static int
 send_mail(struct mem *m, const struct mail *in, struct fetch_request *ret)
 {
 	CLEANUP(text_clear) struct text message = TEXT(MESSAGE_MAX);
-	struct fetch_request r = { .system = "smtp",
+	struct fetch_request r = { .peer = "smtp",
 		.timeout_ms = in->timeout_ms ? in->timeout_ms : TIMEOUT_MS };
 	struct server s;
 

@@ -196,7 +196,7 @@ hangup(struct mem *m, const struct voice_account *a, const char *control_url,
 		errno = EINVAL;
 		return -1;
 	}
-	*ret = (struct fetch_request){ .system = "vapi",
+	*ret = (struct fetch_request){ .peer = "vapi",
 		.method = "POST",
 		.url = control_url,
 		.headers = headers,

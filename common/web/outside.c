@@ -82,9 +82,9 @@ time_answer(struct ctx *c, const struct fetch_request *q, const struct fetch_ans
 {
 	char name[TIMING_NAME_MAX], code[FETCH_CODE_MAX];
 
-	if (!q->system || server_is_cgi())
+	if (!q->peer || server_is_cgi())
 		return;
-	snprintf(name, sizeof(name), "%s.%s", q->system, request_of(c)->route->query);
+	snprintf(name, sizeof(name), "%s.%s", q->peer, request_of(c)->route->query);
 	timing_add(TIMING_PROVIDER, name, fetch_code(a, code), a->ms * 1000);
 }
 

@@ -74,7 +74,7 @@ struct task {
 	const struct step *step; /* what is asked */
 	const char *name;        /* of its row: of an undo the step that is undone */
 	bool undo, look;
-	const char *system; /* who is asked; NULL: nobody that counts */
+	const char *peer; /* who is asked; NULL: nobody that counts */
 	struct step_in in;
 };
 

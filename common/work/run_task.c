@@ -89,7 +89,7 @@ task_start(struct work *w, struct task *t, struct fetch_request *q)
 {
 	q->timeout_ms = table_retry(t->step).timeout_ms;
 	q->tag = t;
-	t->system = q->system;
+	t->peer = q->peer;
 	return fetch_add(w->fetch, q);
 }
 

@@ -23,10 +23,10 @@ task_time(const struct task *t, const char *verdict, const char *code, int64_t m
 
 	snprintf(name, sizeof(name), "%s.%s%s", t->run->workflow->name, t->step->name, tail);
 	timing_add(TIMING_STEP, name, outcome, ms * 1000);
-	if (!t->system)
+	if (!t->peer)
 		return;
 	if (strcmp(outcome, "ok") == 0 || !code)
 		code = outcome;
-	snprintf(name, sizeof(name), "%s.%s%s", t->system, t->step->name, tail);
+	snprintf(name, sizeof(name), "%s.%s%s", t->peer, t->step->name, tail);
 	timing_add(TIMING_PROVIDER, name, code, ms * 1000);
 }

@@ -56,13 +56,11 @@ begin
          where not l.counted and l.trigger_action in ('insert', 'update', 'search') and l.status in ('completed', 'skipped', 'failed', 'noted')
          order by l.created_at limit p_limit for update skip locked),
     u as (update public.phone_provision_logs l set counted = true from x where l.id = x.id
-          returning l.trigger_action, l.status, l.reason, coalesce(l.duration_ms, 0) / 1000.0 as seconds)
+          returning l.trigger_action, l.status, l.reason, coalesce((l.detail ->> 'found')::integer, 0) as found, coalesce(l.duration_ms, 0) / 1000.0 as seconds)
     select jsonb_agg(jsonb_build_object('kind', 'provisioning', 'n', 1, 'seconds', u.seconds, 'buckets', to_jsonb(public.timing_buckets(u.seconds)),
                'name', case when u.trigger_action = 'search' then 'search' else 'number' end,
                'outcome', case when u.trigger_action <> 'search' then u.status
-                               when u.status in ('noted', 'completed') and u.reason is null then 'found'
-                               when u.reason ~ '(no_number|none|empty|nothing)' then 'empty'
-                               else 'failed' end))
+                               when u.found > 0 then 'found' when u.reason is null then 'empty' else 'failed' end))
       into v_rows from u;
     perform public.timings_add(coalesce(v_rows, '[]'));
     return coalesce(jsonb_array_length(v_rows), 0);

@@ -1,5 +1,8 @@
 """How often and how long, in /metrics: programs, trips to the database, steps of workflows, those whom they ask, and numbers."""
 
+import re
+from pathlib import Path
+
 import pytest
 from stack import wait_until
 from stack_client import problem
@@ -147,3 +150,14 @@ def test_what_becomes_of_provisioning_is_counted_by_the_engine(stack, alice):
     assert found[("provisioning_open",)] == 1 and found[("provisioning_oldest_seconds",)] >= 0
     stack.work()
     assert grown(stack, before, "provisioning_total", ("outcome", "completed")) == 1
+
+
+# ---- alarms ------------------------------------------------------------------------
+
+
+def test_each_figure_that_an_alarm_asks_for_is_there(stack):
+    """Also before anything happened; Redis' is there only where there is one."""
+    rules = (Path(__file__).resolve().parents[2] / "nginx/alerts.yml").read_text()
+    asked = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"hookswitch_[a-z_]+", rules)}
+    there = set(re.findall("^# TYPE (\\w+)", stack.anybody().ask("GET", "/metrics").text, re.M))
+    assert len(asked) > 20 and asked - there == {"hookswitch_redis_up"}

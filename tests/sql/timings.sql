@@ -68,10 +68,12 @@ select is(tests.metric('numbers', '{"status":"searching"}'), (select count(*)::n
 select is(tests.metric('numbers', '{"status":"lost"}'), 0::numeric, 'and 0 of those that there are none of');
 
 delete from public.phone_provision_logs;
-insert into public.phone_provision_logs (organization_id, trigger_action, status, reason, duration_ms, began_at) values
-    (:'org', 'insert', 'pending', null, null, clock_timestamp() - interval '100 seconds'), (:'org', 'insert', 'completed', null, 4200, null),
-    (:'org', 'update', 'failed', 'no_number_found', 900, null), (:'org', 'update', 'skipped', 'plan', 1, null), (:'org', 'decide', 'noted', null, 1, null),
-    (:'org', 'search', 'noted', null, 20, null), (:'org', 'search', 'failed', 'no_number_found', 20, null), (:'org', 'search', 'failed', 'http_500', 20, null);
+insert into public.phone_provision_logs (organization_id, trigger_action, status, reason, duration_ms, began_at, detail)
+    select x.* from (values
+        (:'org'::uuid, 'insert', 'pending', null, null, clock_timestamp() - interval '100 seconds', '{}'::jsonb), (:'org', 'insert', 'completed', null, 4200, null, '{}'),
+        (:'org', 'update', 'failed', 'no_number_found', 900, null, '{}'), (:'org', 'update', 'skipped', 'plan', 1, null, '{}'),
+        (:'org', 'decide', 'noted', null, 1, null, '{}'), (:'org', 'search', 'noted', null, 20, null, '{"found":3}'),
+        (:'org', 'search', 'noted', null, 20, null, '{"found":0}'), (:'org', 'search', 'noted', 'twilio_21451', 20, null, '{"found":0}')) x;
 select is(tests.metric('provisioning_open', '{}'), 1::numeric, 'what is not over');
 select ok(tests.within(tests.metric('provisioning_oldest_seconds', '{}'), 100, 160), 'and for how long');
 select is(tests.metric('provisioning_total', '{"outcome":"failed"}'), 0::numeric, 'nothing is counted before the engine counts it');

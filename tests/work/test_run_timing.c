@@ -14,26 +14,26 @@
 static const struct step step = { .name = "buy" };
 static const struct workflow flow = { .name = "phone-number", .steps = &step, .nsteps = 1 };
 
+static const struct {
+	struct task task;
+	const char *verdict, *code;
+	const char *name, *outcome, *provider, *answer;
+} cases[] = {
+	{ { .peer = "twilio" }, "done", "a_word_beside", "phone-number.buy", "ok", "twilio.buy",
+	    "ok" },
+	{ { .peer = "twilio" }, "failed", "twilio_21422", "phone-number.buy", "failed",
+	    "twilio.buy", "twilio_21422" },
+	{ { .peer = "twilio", .look = true }, "absent", "absent", "phone-number.buy.look", "absent",
+	    "twilio.buy.look", "absent" },
+	{ { .peer = "vapi", .undo = true }, "unknown", "no_answer", "phone-number.buy.undo",
+	    "unknown", "vapi.buy.undo", "no_answer" },
+	{ { .peer = "vapi" }, "retry", NULL, "phone-number.buy", "retry", "vapi.buy", "retry" },
+	{ { .peer = NULL }, "done", NULL, "phone-number.buy", "ok", NULL, NULL },
+};
+
 static void
 a_step_and_whom_it_asks(void **state UNUSED)
 {
-	static const struct {
-		struct task task;
-		const char *verdict, *code;
-		const char *name, *outcome, *provider, *answer;
-	} cases[] = {
-		{ { .system = "twilio" }, "done", "a_word_beside", "phone-number.buy", "ok",
-		    "twilio.buy", "ok" },
-		{ { .system = "twilio" }, "failed", "twilio_21422", "phone-number.buy", "failed",
-		    "twilio.buy", "twilio_21422" },
-		{ { .system = "twilio", .look = true }, "absent", "absent", "phone-number.buy.look",
-		    "absent", "twilio.buy.look", "absent" },
-		{ { .system = "vapi", .undo = true }, "unknown", "no_answer",
-		    "phone-number.buy.undo", "unknown", "vapi.buy.undo", "no_answer" },
-		{ { .system = "vapi" }, "retry", NULL, "phone-number.buy", "retry", "vapi.buy",
-		    "retry" },
-		{ { .system = NULL }, "done", NULL, "phone-number.buy", "ok", NULL, NULL },
-	};
 	struct run r = { .workflow = &flow };
 	struct mem *m = mem_new(65536);
 	struct timing *rows;
