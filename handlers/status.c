@@ -40,20 +40,45 @@ put_label(void *arg, const char *name, const struct json *value)
 	return 0;
 }
 
+/* What follows a name; le: the bucket's upper end, NULL: it is none. */
 static void
-put_sample(struct text *t, const char *name, const struct json *sample)
+put_value(struct text *t, const struct json *sample, const char *le, const struct json *value)
 {
 	const struct json *labels = json_get(sample, "labels");
 
-	text_puts(t, name);
-	if (json_len(labels)) {
+	if (json_len(labels) || le) {
 		text_putc(t, '{');
 		(void)json_each(labels, put_label, t);
+		if (le)
+			text_printf(t, "%sle=\"%s\"", json_len(labels) ? "," : "", le);
 		text_putc(t, '}');
 	}
 	text_putc(t, ' ');
-	json_write(t, json_get(sample, "value"));
+	json_write(t, value);
 	text_putc(t, '\n');
+}
+
+/* How many took at most so long, for each bound and for all. */
+static void
+put_histogram(struct text *t, const char *name, const struct json *sample,
+    const struct json *bounds)
+{
+	const struct json *buckets = json_get(sample, "buckets");
+	size_t i;
+
+	for (i = 0; i < json_len(bounds) && i < json_len(buckets); i++) {
+		CLEANUP(text_clear) struct text le = TEXT(64);
+
+		json_write(&le, json_at(bounds, i));
+		text_printf(t, "%s_bucket", name);
+		put_value(t, sample, text_str(&le), json_at(buckets, i));
+	}
+	text_printf(t, "%s_bucket", name);
+	put_value(t, sample, "+Inf", json_get(sample, "count"));
+	text_printf(t, "%s_sum", name);
+	put_value(t, sample, NULL, json_get(sample, "sum"));
+	text_printf(t, "%s_count", name);
+	put_value(t, sample, NULL, json_get(sample, "count"));
 }
 
 static void
@@ -62,6 +87,7 @@ put_metric(struct text *t, const struct json *metric)
 	const char *name = json_str(metric, "name"), *help = json_str(metric, "help");
 	const struct json *samples = json_get(metric, "samples");
 	const char *type = json_str(metric, "type");
+	const struct json *bounds = json_get(metric, "bounds");
 	size_t i;
 
 	if (!name)
@@ -70,8 +96,16 @@ put_metric(struct text *t, const struct json *metric)
 		text_printf(t, "# HELP %s %s\n", name, help);
 	if (type)
 		text_printf(t, "# TYPE %s %s\n", name, type);
-	for (i = 0; i < json_len(samples); i++)
-		put_sample(t, name, json_at(samples, i));
+	for (i = 0; i < json_len(samples); i++) {
+		const struct json *sample = json_at(samples, i);
+
+		if (bounds) {
+			put_histogram(t, name, sample, bounds);
+			continue;
+		}
+		text_puts(t, name);
+		put_value(t, sample, NULL, json_get(sample, "value"));
+	}
 }
 
 /* ---- operations ----------------------------------------------------- */

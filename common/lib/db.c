@@ -87,10 +87,13 @@ fly(struct ctx *c, struct db_flight *f, int flags)
 	enum db_verdict v;
 
 	for (;;) {
+		int64_t began_us = clock_steady_us();
+
 		f->conn = pool_take(c, f->db);
 		if (!f->conn)
 			return -1;
 		v = flight_fly(f);
+		flight_time(f, v, began_us);
 		if (v == DB_DONE)
 			return 0;
 		pool_give(f->db, f->conn);
@@ -161,6 +164,7 @@ db_conflicted(const struct db_tx *tx)
 static int
 go_on(struct ctx *c, struct db_tx *tx, struct db_flight *f, const struct db_step *steps, size_t n)
 {
+	int64_t began_us = clock_steady_us();
 	enum db_verdict v;
 
 	f->db = tx->db;
@@ -173,6 +177,7 @@ go_on(struct ctx *c, struct db_tx *tx, struct db_flight *f, const struct db_step
 		return fail_lost(c, f, DB_LOST);
 
 	v = flight_fly(f);
+	flight_time(f, v, began_us);
 	if (v == DB_DONE) {
 		flight_land(f);
 		return 0;

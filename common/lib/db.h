@@ -100,6 +100,10 @@ int db_ping(struct ctx *c, struct db *db);
 /* db_counts: connections open and in use now. */
 void db_counts(struct db *db, int *open, int *used);
 
+/* db_timings: writes down what base/timing.h has gathered; what could not be is kept for the next
+ * time, and is no failure. */
+void db_timings(struct ctx *c, struct db *db);
+
 /* A hook for crash tests: called after a flight's bytes were sent and before its answer is read,
  * when set for this thread. */
 void db_after_send(void (*f)(void));

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "base/timing.h"
 #include "lib/db_private.h"
 
 #include <assert.h>
@@ -155,6 +156,7 @@ pool_take(struct ctx *c, struct db *db)
 
 	conn = wait_for_place(db, &stale);
 	if (!conn) {
+		timing_count(TIMING_TIMEOUT, "pool", "busy");
 		fail_unavailable(c, "db=busy");
 		return NULL;
 	}
@@ -166,6 +168,7 @@ pool_take(struct ctx *c, struct db *db)
 	conn_close(conn);
 	if (conn_open(db, conn, why)) {
 		pool_give(db, conn);
+		timing_count(TIMING_DATABASE, "connect", "failed");
 		fail_unavailable(c, "db=no_connection");
 		fail_log(c, "db_words=%s", log_quote(why, quoted, sizeof(quoted)));
 		return NULL;

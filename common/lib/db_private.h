@@ -139,6 +139,11 @@ void flight_land(struct db_flight *f);
 void flight_land_apart(struct db_flight *f);
 void flight_end(struct db_flight *f);
 
+/* db_timings.c */
+
+/* flight_time: counts how long it took, the wait for its connection included. */
+void flight_time(const struct db_flight *f, enum db_verdict v, int64_t began_us);
+
 /* db_fail.c */
 
 enum db_again { AGAIN_NEVER, AGAIN_CONFLICT, AGAIN_FRESH };

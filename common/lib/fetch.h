@@ -32,6 +32,7 @@ struct fetch_mail {
 };
 
 struct fetch_request {
+	const char *peer;   /* who is asked, for the figures: "twilio"; NULL: not counted */
 	const char *method; /* "GET", "POST", ...; of no meaning for a mail */
 	const char *url;    /* http(s)://...; with mail: smtp(s)://host:port/name-to-greet-with */
 	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
@@ -77,6 +78,10 @@ int fetch_wait(struct fetch *f, int timeout_ms, const int *fds, size_t n, bool *
 /* fetch_next: one finished request; false when there is none.  What ret points to lives until the
  * next fetch_next or fetch_free. */
 bool fetch_next(struct fetch *f, struct fetch_answer *ret);
+/* fetch_code: what came of it as a short code: "ok" (2xx), "http_404", "not_sent", "no_answer",
+ * "too_large"; in buf. */
+enum { FETCH_CODE_MAX = 16 };
+const char *fetch_code(const struct fetch_answer *a, char buf[FETCH_CODE_MAX]);
 /* fetch_live: requests not yet given back by fetch_next. */
 int fetch_live(const struct fetch *f);
 /* fetch_one: a single request, waited for; the answer's memory is the ctx's.  -1 with errno when it

@@ -43,3 +43,19 @@ curl(void)
 {
 	return &functions;
 }
+
+const char *
+fetch_code(const struct fetch_answer *a, char buf[FETCH_CODE_MAX])
+{
+	static const char *const none[] = { [FETCH_NOT_SENT] = "not_sent",
+		[FETCH_LOST] = "no_answer",
+		[FETCH_TOO_LARGE] = "too_large" };
+
+	if (a->outcome == FETCH_ANSWERED && a->status >= 200 && a->status < 300)
+		snprintf(buf, FETCH_CODE_MAX, "ok");
+	else if (a->outcome == FETCH_ANSWERED)
+		snprintf(buf, FETCH_CODE_MAX, "http_%d", a->status);
+	else
+		snprintf(buf, FETCH_CODE_MAX, "%s", none[a->outcome]);
+	return buf;
+}

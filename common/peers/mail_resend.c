@@ -44,7 +44,7 @@ static int
 send_mail(struct mem *m, const struct mail *in, struct fetch_request *ret)
 {
 	CLEANUP(text_clear) struct text body = TEXT(BODY_MAX);
-	struct fetch_request r = { .method = "POST", .max_bytes = ANSWER_MAX };
+	struct fetch_request r = { .peer = "resend", .method = "POST", .max_bytes = ANSWER_MAX };
 
 	if (!mail_can(in)) {
 		errno = EINVAL;

@@ -185,7 +185,8 @@ static int
 send_mail(struct mem *m, const struct mail *in, struct fetch_request *ret)
 {
 	CLEANUP(text_clear) struct text message = TEXT(MESSAGE_MAX);
-	struct fetch_request r = { .timeout_ms = in->timeout_ms ? in->timeout_ms : TIMEOUT_MS };
+	struct fetch_request r = { .peer = "smtp",
+		.timeout_ms = in->timeout_ms ? in->timeout_ms : TIMEOUT_MS };
 	struct server s;
 
 	if (read_url(setting_str(SET_SMTP_URL), &s) != 0) {

@@ -126,6 +126,7 @@ check(const char *path, const struct stripe_form *f, const char *key, bool keyed
 static int
 build(struct mem *m, const char *method, const char *key, struct fetch_request *ret)
 {
+	ret->peer = "stripe";
 	ret->method = method;
 	ret->headers = headers(m, key, ret->body.len > 0);
 	ret->timeout_ms = TIMEOUT_MS;

@@ -107,6 +107,7 @@ headers(struct mem *m, bool form)
 static int
 build(struct mem *m, const char *method, struct fetch_request *ret)
 {
+	ret->peer = "twilio";
 	ret->method = method;
 	ret->headers = headers(m, ret->body.len > 0);
 	ret->timeout_ms = TIMEOUT_MS;

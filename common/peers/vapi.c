@@ -196,7 +196,8 @@ hangup(struct mem *m, const struct voice_account *a, const char *control_url,
 		errno = EINVAL;
 		return -1;
 	}
-	*ret = (struct fetch_request){ .method = "POST",
+	*ret = (struct fetch_request){ .peer = "vapi",
+		.method = "POST",
 		.url = control_url,
 		.headers = headers,
 		.body = SPAN("{\"type\":\"end-call\"}"),

@@ -304,7 +304,8 @@ peer_request(struct mem *m, const struct voice_account *a, const char *url, stru
 	headers[1] = "Accept: application/json";
 	headers[2] = body ? "Content-Type: application/json" : NULL;
 	headers[3] = NULL;
-	*ret = (struct fetch_request){ .method = body ? "POST" : "GET",
+	*ret = (struct fetch_request){ .peer = a->type,
+		.method = body ? "POST" : "GET",
 		.url = url,
 		.headers = headers,
 		.timeout_ms = a->timeout_ms,

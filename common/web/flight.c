@@ -189,7 +189,7 @@ make_run(struct mem *m, const struct route *r, size_t at, struct db_stmt *ret)
 	text_putc(&t, ')');
 	if (!text_ok(&t))
 		return -1;
-	*ret = (struct db_stmt){ mem_printf(m, "route_%zu", at), mem_str(m, text_str(&t)) };
+	*ret = (struct db_stmt){ mem_printf(m, "%s#%zu", r->query, at), mem_str(m, text_str(&t)) };
 	return ret->name && ret->sql ? 0 : -1;
 }
 
@@ -205,7 +205,8 @@ make_call(struct mem *m, const struct route *r, size_t at, size_t n, struct db_s
 	text_putc(&t, ')');
 	if (!text_ok(&t))
 		return -1;
-	*ret = (struct db_stmt){ mem_printf(m, "call_%zu_%zu", at, n), mem_str(m, text_str(&t)) };
+	*ret = (struct db_stmt){ mem_printf(m, "%s#%zu_%zu", r->query, at, n),
+		mem_str(m, text_str(&t)) };
 	return ret->name && ret->sql ? 0 : -1;
 }
 

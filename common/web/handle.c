@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/timing.h"
 #include "web/auth.h"
 #include "web/bind.h"
 #include "web/condition.h"
@@ -14,7 +15,8 @@
 #include "web/idempotency.h"
 #include "web/server.h"
 
-enum { LOG_VALUE_MAX = 400 };
+/* What takes longer than LATE_US is answered 504 by the web server. */
+enum { LOG_VALUE_MAX = 400, LATE_US = 60000000 };
 
 /* ---- finding the route ------------------------------------------------------ */
 
@@ -163,6 +165,24 @@ log_request(struct ctx *c)
 	    f->err != ERR_NONE && f->log ? log_quote(f->log, why, sizeof(why)) : "");
 }
 
+/* A program that only says that it lives asks no database, and has nothing to write there. */
+static void
+time_request(struct ctx *c)
+{
+	const struct request *r = request_of(c);
+	int64_t us = clock_steady_us() - r->started_us;
+	char name[TIMING_NAME_MAX], outcome[] = "0xx";
+
+	if (!r->route || server_is_cgi() ||
+	    ((r->route->flags & ROUTE_UNLIMITED) && !r->route->query))
+		return;
+	snprintf(name, sizeof(name), "%s %s", method_name(r->method), r->route->path);
+	outcome[0] = (char)('0' + r->answer.status / 100 % 10);
+	timing_add(TIMING_REQUEST, name, outcome, us);
+	if (us > LATE_US && r->route->access.kind != ACCESS_LOCAL)
+		timing_count(TIMING_TIMEOUT, "request", "late");
+}
+
 /* ---- all of it ---------------------------------------------------------------------- */
 
 /* What was streamed is out already: it can only be ended, or broken off. */
@@ -212,6 +232,7 @@ handle_request(struct ctx *c, struct request *r, const struct route_sql *sql)
 	else
 		send_answer(c, rc);
 	log_request(c);
+	time_request(c);
 	if (rc == 0 && r->route && r->route->after && !r->replayed && r->answer.status >= 200 &&
 	    r->answer.status < 300)
 		r->route->after(c);

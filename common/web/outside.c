@@ -4,6 +4,7 @@
 #include "web/outside.h"
 
 #include "base/clock.h"
+#include "base/timing.h"
 #include "lib/crypto.h"
 #include "web/flight.h"
 #include "web/idempotency.h"
@@ -75,6 +76,18 @@ call(struct ctx *c, struct steps *s)
 	return db_call(c, args, n);
 }
 
+/* Under plain CGI nobody would write it down. */
+static void
+time_answer(struct ctx *c, const struct fetch_request *q, const struct fetch_answer *a)
+{
+	char name[TIMING_NAME_MAX], code[FETCH_CODE_MAX];
+
+	if (!q->peer || server_is_cgi())
+		return;
+	snprintf(name, sizeof(name), "%s.%s", q->peer, request_of(c)->route->query);
+	timing_add(TIMING_PROVIDER, name, fetch_code(a, code), a->ms * 1000);
+}
+
 static int
 ask_once(struct ctx *c, struct steps *s, const struct json *what,
     const struct fetch_request *request)
@@ -85,6 +98,7 @@ ask_once(struct ctx *c, struct steps *s, const struct json *what,
 		return fail(c, ERR_UNAVAILABLE, "who is asked is slow; try again");
 	if (fetch_one(c, request, &answer) < 0)
 		return fail(c, ERR_UNAVAILABLE, "nobody can be asked just now");
+	time_answer(c, request, &answer);
 	if (s->to->read(c->mem, what, &answer, &s->last) < 0)
 		return fail(c, ERR_INTERNAL, "what was answered cannot be handed on");
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include "web/threads.h"
 
+#include "base/timing.h"
 #include "web/handle.h"
 
 #include <errno.h>
@@ -117,8 +118,7 @@ wait_ms(struct crew *crew)
 {
 	int ms = server_db() ? db_close_idle(server_db()) : -1, most = -1;
 
-	if (atomic_load(&crew->busy) > 0 ||
-	    (crew->server->quiet && atomic_load(&crew->news) == NEWS_REQUEST))
+	if (atomic_load(&crew->busy) > 0 || atomic_load(&crew->news) == NEWS_REQUEST)
 		most = TICK_MS;
 	else if (atomic_load(&crew->waiting) > 1 || atomic_load(&crew->news) != NEWS_NONE)
 		most = KEEP_MS;
@@ -163,6 +163,16 @@ take_turn(struct worker *w)
 	return turn;
 }
 
+/* When its request is answered.  Under plain CGI nothing is gathered. */
+static void
+write_timings(struct worker *w, int64_t every_ms)
+{
+	if (!server_db() || server_is_cgi() || !timing_due(every_ms))
+		return;
+	db_timings(&w->c, server_db());
+	ctx_reset(&w->c);
+}
+
 static void
 serve_request(struct worker *w)
 {
@@ -170,6 +180,7 @@ serve_request(struct worker *w)
 	w->request.variables = fcgi_params(w->fcgi);
 	handle_request(&w->c, &w->request, w->crew->sql);
 	ctx_reset(&w->c);
+	write_timings(w, TIMING_EVERY_MS);
 	atomic_store(&w->crew->news, NEWS_REQUEST);
 }
 
@@ -183,9 +194,11 @@ be_quiet(struct worker *w)
 
 	if (atomic_load(&crew->busy) > 0)
 		return;
-	if (atomic_compare_exchange_strong(&crew->news, &news, NEWS_TOLD) && crew->server->quiet) {
-		crew->server->quiet(&w->c);
+	if (atomic_compare_exchange_strong(&crew->news, &news, NEWS_TOLD)) {
+		if (crew->server->quiet)
+			crew->server->quiet(&w->c);
 		ctx_reset(&w->c);
+		write_timings(w, 0);
 	}
 	news = NEWS_TOLD;
 	if ((!server_db() || db_close_idle(server_db()) < 0) &&
@@ -223,10 +236,11 @@ work(void *arg)
 static void
 stop(struct worker *w)
 {
-	if (w->crew->server->stop) {
-		ctx_reset(&w->c);
+	ctx_reset(&w->c);
+	if (w->crew->server->stop)
 		w->crew->server->stop(&w->c);
-	}
+	ctx_reset(&w->c);
+	write_timings(w, 0);
 	close_worker(w);
 }
 

@@ -95,6 +95,7 @@ round_settle(struct pump *p)
 	while (fetch_next(p->fetch, &a)) {
 		struct job *j = a.tag;
 		any = true;
+		job_time(j, &a);
 		if (j->kind == JOB_DIAL)
 			dial_answered(p, j, &a);
 		else if (j->kind == JOB_LOOK)
@@ -201,6 +202,7 @@ turn_round(struct pump *p, struct plan *r)
 
 	if (settled)
 		r->claim_at = earliest(r->claim_at, now);
+	rounds_timings(&r->rounds, &p->c, p->db);
 	kept = round_upkeep(p, r, now);
 	if (kept == -1)
 		r->upkeep_at = now + ROUNDS_FAILED_MS;
@@ -266,6 +268,7 @@ pump_turn(struct pump *p, int64_t wait_ms, int stop_fd)
 		;
 	crash_point(turn_end);
 	upkeep_count(p);
+	db_timings(&p->c, p->db);
 	rounds_end(&r.rounds);
 	ctx_reset(&p->c);
 	return turn_summary(p, note ? note : turn_note(p), began);

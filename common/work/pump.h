@@ -99,6 +99,8 @@ const struct json *pump_json(struct pump *p, const struct db_stmt *stmt, const s
  * the key cannot be opened). */
 struct job *job_new(enum job_kind kind, const struct json *row);
 void job_free(struct job *j);
+/* job_time: counts how long the provider took to answer, and how. */
+void job_time(const struct job *j, const struct fetch_answer *a);
 
 /* dial_claim: claims what can be dialled and sends it off; how many, -1 when the database failed.
  */

@@ -4,6 +4,7 @@
 #include "work/pump.h"
 
 #include "base/settings.h"
+#include "base/timing.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,4 +68,15 @@ job_free(struct job *j)
 {
 	if (j)
 		mem_free(j->mem);
+}
+
+void
+job_time(const struct job *j, const struct fetch_answer *a)
+{
+	static const char
+	    *const names[] = { [JOB_DIAL] = "dial", [JOB_LOOK] = "look", [JOB_HANGUP] = "hangup" };
+	char name[TIMING_NAME_MAX], code[FETCH_CODE_MAX];
+
+	snprintf(name, sizeof(name), "%s.%s", j->provider->type, names[j->kind]);
+	timing_add(TIMING_PROVIDER, name, fetch_code(a, code), a->ms * 1000);
 }

@@ -7,11 +7,15 @@
 #include "base/log.h"
 #include "base/poke.h"
 #include "base/settings.h"
+#include "base/timing.h"
 #include "lib/crypto.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Between two writings of figures while nothing is there. */
+enum { TIMINGS_REST_MS = 60000 };
 
 /* Listens for pokes; without them the turn finds by itself what is due.  False when another turn of
  * this host listens: this one need not stay then. */
@@ -121,6 +125,13 @@ bool
 rounds_rests(const struct rounds *r)
 {
 	return r->rest_at == 0;
+}
+
+void
+rounds_timings(const struct rounds *r, struct ctx *c, struct db *db)
+{
+	if (timing_due(rounds_rests(r) ? TIMINGS_REST_MS : TIMING_EVERY_MS))
+		db_timings(c, db);
 }
 
 int

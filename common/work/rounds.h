@@ -42,6 +42,10 @@ void rounds_rest(struct rounds *r, struct db *db);
 /* rounds_rests: whether nothing was there for so long. */
 bool rounds_rests(const struct rounds *r);
 
+/* rounds_timings: writes the process's figures down when it is time to; seldom while nothing is
+ * there, since the question whether something is there is counted, too. */
+void rounds_timings(const struct rounds *r, struct ctx *c, struct db *db);
+
 /* rounds_worker: a name for this worker: process and a random part; -1 with errno. */
 int rounds_worker(char ret[ROUNDS_WORKER_MAX]);
 

@@ -194,6 +194,8 @@ round_upkeep(struct work *w, struct plan *p, int64_t now)
 		n = work_known(w);
 		if (n == 0)
 			n = work_prune(w);
+		if (n != -1 && work_outcomes(w) == -1)
+			n = -1;
 		work_count(w);
 		/* Runs may end faster than so many in so long a time. */
 		if (n >= WORK_PRUNE_MAX)
@@ -243,6 +245,7 @@ turn_round(struct work *w, struct plan *p)
 	w->stopping = p->rounds.stopping || now >= p->until;
 	round_renew(w, p, now);
 	worked = round_work(w);
+	rounds_timings(&p->rounds, &w->c, w->db);
 	more = round_upkeep(w, p, now) > 0;
 	more = round_claim(w, p, now) > 0 || more;
 	ctx_reset(&w->c);
@@ -310,6 +313,7 @@ work_turn(struct work *w, int64_t wait_ms, int stop_fd)
 		;
 	crash_point(work_turn_end);
 	work_count(w);
+	db_timings(&w->c, w->db);
 	rounds_end(&p.rounds);
 	ctx_reset(&w->c);
 	return turn_summary(w, note ? note : turn_note(w), began);

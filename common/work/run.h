@@ -14,9 +14,10 @@ enum {
 	WORK_LIVE_MAX = 256, /* requests under way at once */
 	WORK_HELD_MAX = 600, /* runs held at once */
 	WORK_JSON_MAX = 64 * 1024 * 1024,
-	WORK_PRUNE_MAX = 900, /* so many old runs gone at once: there are more */
-	WORK_READ_MAX = 50,   /* as many transcripts are read at once */
-	WORK_FOLD_MAX = 500,  /* so many rows of the ledger are counted at once */
+	WORK_PRUNE_MAX = 900,     /* so many old runs gone at once: there are more */
+	WORK_READ_MAX = 50,       /* as many transcripts are read at once */
+	WORK_OUTCOMES_MAX = 1000, /* so many outcomes of provisioning are counted at once */
+	WORK_FOLD_MAX = 500,      /* so many rows of the ledger are counted at once */
 	WORK_KEY_HOURS = 23 /* providers keep a key for a day: after this time it is not trusted */
 };
 
@@ -73,6 +74,7 @@ struct task {
 	const struct step *step; /* what is asked */
 	const char *name;        /* of its row: of an undo the step that is undone */
 	bool undo, look;
+	const char *peer; /* who is asked; NULL: nobody that counts */
 	struct step_in in;
 };
 
@@ -142,6 +144,10 @@ void task_answered(struct work *w, const struct fetch_answer *a);
 /* task_row: what the database says of a step, or of its undo; NULL when it was not begun. */
 const struct json *task_row(const struct run *r, const char *name, bool undo);
 
+/* task_time: counts how long the step took, and how the provider answered: code is "ok", "absent",
+ * or why not. */
+void task_time(const struct task *t, const char *verdict, const char *code, int64_t ms);
+
 /* A result: verdict NULL is none, the run is only to be looked at again. */
 struct verdict {
 	const char *step;
@@ -167,6 +173,8 @@ int work_prune(struct work *w);
 int work_read(struct work *w);
 /* work_fold: adds what calls used to the sums of their periods; how many rows of the ledger. */
 int work_fold(struct work *w);
+/* work_outcomes: counts what became of the numbers that plans bring; how many. */
+int work_outcomes(struct work *w);
 int work_due(struct work *w);
 void work_count(struct work *w);
 

@@ -93,6 +93,7 @@ task_start(struct work *w, struct task *t, struct fetch_request *q)
 	if (q->timeout_ms > longest)
 		q->timeout_ms = longest;
 	q->tag = t;
+	t->peer = q->peer;
 	return fetch_add(w->fetch, q);
 }
 
@@ -327,13 +328,15 @@ task_verdict(struct work *w, struct task *t, const struct step_out *o, const str
 {
 	const char *verdict = verdict_name(t, o->verdict);
 	bool lost = o->verdict == STEP_UNKNOWN && strcmp(verdict, "failed") == 0;
+	const char *reason = reason_of(t, o, a);
 
+	task_time(t, verdict, o->verdict == STEP_ABSENT ? "absent" : reason, a->ms);
 	item_add(w, t->run,
 	    &(struct verdict){ .step = t->name,
 		.undo = t->undo,
 		.verdict = verdict,
 		.result = result_of(t, o),
-		.reason = lost ? "outcome_unknown" : reason_of(t, o, a),
+		.reason = lost ? "outcome_unknown" : reason,
 		.retry_ms = o->retry_after > 0 ? o->retry_after * 1000 : 0,
 		.looked = t->look,
 		/* It has stored this failure under the key, perhaps. */

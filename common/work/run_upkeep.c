@@ -34,6 +34,8 @@ static const struct db_stmt read_stmt = { "transcripts_read",
 	"select to_json(public.transcripts_read($1::int))" };
 static const struct db_stmt fold_stmt = { "usage_fold",
 	"select to_json(public.usage_fold($1::int))" };
+static const struct db_stmt outcomes_stmt = { "provisioning_count",
+	"select to_json(public.provisioning_count($1::int))" };
 static const struct db_stmt count_stmt = { "work_count",
 	"select public.webhook_count('work', $1::text, $2::bigint)" };
 
@@ -231,6 +233,14 @@ int
 work_fold(struct work *w)
 {
 	return upkeep_some(w, &fold_stmt, WORK_FOLD_MAX, &w->counts.folded);
+}
+
+int
+work_outcomes(struct work *w)
+{
+	int64_t counted = 0;
+
+	return upkeep_some(w, &outcomes_stmt, WORK_OUTCOMES_MAX, &counted);
 }
 
 static void

@@ -49,6 +49,8 @@ grant execute on function public.touch_updated_at(), public.check_state_move() t
 grant execute on function public.provider_fill(), public.provider_keep(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),
     public.call_route(uuid, uuid) to service_role, hookswitch_operator;
 grant execute on function api.schema_version() to hookswitch_webhook;
+-- Every program writes down how long it took.
+grant execute on function public.timings_add(jsonb) to hookswitch_api, hookswitch_webhook, hookswitch_operator;
 
 -- Organizations: each says again whose rows they are (organization_here, organization_lock) or takes only the asker's own.
 grant execute on function public.organization_here(uuid), public.organization_view(public.organizations, text, boolean),

@@ -45,7 +45,7 @@ create or replace function api.metrics() returns jsonb
         public.metric('pump_total', 'counter', 'Turns of the pump, calls that they claimed, look-ups that they made.', (
             select jsonb_agg(public.sample(jsonb_build_object('what', c.type), c.seen))
               from public.webhook_counts c where c.provider = 'pump' and c.type not like 'dial:%')))
-        || public.work_metrics() || public.billing_metrics()
+        || public.work_metrics() || public.billing_metrics() || public.timing_metrics() || public.number_metrics()
 $$;
 
 create or replace function api.schema_version() returns jsonb

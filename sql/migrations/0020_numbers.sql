@@ -162,6 +162,7 @@ alter table public.phone_provision_logs
     add column began_at timestamptz,
     add column finished_at timestamptz,
     add column duration_ms bigint,
+    add column counted boolean not null default false,
     add constraint phone_provision_logs_status_check check (status in ('pending', 'working', 'completed', 'skipped', 'failed', 'noted'));
 create sequence public.phone_provision_responses;
 alter table public.phone_provision_logs alter column response_id set default nextval('public.phone_provision_responses');
@@ -174,6 +175,9 @@ create index phone_provision_logs_list_idx on public.phone_provision_logs (organ
 create index phone_provision_logs_number_idx on public.phone_provision_logs (phone_number_id, created_at) where phone_number_id is not null;
 create index phone_provision_logs_open_idx on public.phone_provision_logs (organization_id) where status in ('pending', 'working');
 create index phone_provision_logs_created_idx on public.phone_provision_logs (created_at);
+create index phone_provision_logs_uncounted_idx on public.phone_provision_logs (created_at)
+    where not counted and trigger_action in ('insert', 'update', 'search') and status in ('completed', 'skipped', 'failed', 'noted');
+comment on column public.phone_provision_logs.counted is 'Whether its outcome is in timings, for /metrics.';
 
 -- Numbers of people that proved to be theirs: what may be forwarded to, and called for a test.
 create table public.verified_numbers (

@@ -9,6 +9,7 @@ from stack import Stack
 from stack_billing import CHECKOUT, ROOT, charged, checkout, customer_of, forget_plans, pay, plan, session, settled, stripe, subscribe, tells, working
 from stack_client import problem
 from stack_process import wait_until
+from test_status import metrics
 
 APP = "https://app.example.com"
 
@@ -302,3 +303,11 @@ def test_a_person_owns_few_organizations_that_pay_for_nothing(stack, alice):
         alice.with_headers(X_Organization_Id=made[0]).ask("DELETE", "/api/v1/organizations/" + made[0])
     subscribe(stack, alice, plan(stack, "basic"))
     assert alice.post("/api/v1/organizations", {"name": "One more"}, expect=201)
+
+
+def test_what_stripe_is_asked_meanwhile_is_timed(stack, alice):
+    """By the route's own operation: paths at Stripe hold ids."""
+    stripe_asked = ("provider_seconds_count", ("operation", "checkout_create"), ("system", "stripe"))
+    before = metrics(stack)
+    checkout(alice, plan(stack, "basic"))
+    wait_until(lambda: metrics(stack).get(stripe_asked, 0) > before.get(stripe_asked, 0), what="the figures of what Stripe was asked")

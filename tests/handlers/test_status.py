@@ -22,14 +22,16 @@ def metrics(stack):
             word, name, rest = line[2:].split(" ", 2)
             assert word in ("HELP", "TYPE") and rest
             if word == "TYPE":
-                assert rest in ("counter", "gauge") and name not in types
+                assert rest in ("counter", "gauge", "histogram") and name not in types
                 types[name] = rest
             continue
         parts = SAMPLE.fullmatch(line)
         assert parts, line
         name, labels, value = parts.groups()
-        assert name in types and name.startswith("hookswitch_"), line
-        assert (types[name] == "counter") == name.endswith("_total"), line
+        family = name if name in types else re.sub("_(bucket|sum|count)$", "", name)
+        assert family in types and name.startswith("hookswitch_"), line
+        assert (types[family] == "histogram") == (family != name), line
+        assert (types[family] == "counter") == family.endswith("_total"), line
         key = (name[len("hookswitch_"):], *sorted(re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', labels or "")))
         assert key not in found, line
         found[key] = float(value)

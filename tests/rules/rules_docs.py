@@ -124,3 +124,45 @@ def differences_named(tree):
         for kind in sorted(set(DIFFERS.findall(tree.text(name)))):
             if f"`{kind}`" not in tree.text("docs/billing.md"):
                 yield f"docs/billing.md: nothing is said of the difference {kind}, which {name} finds"
+
+
+METRIC = re.compile(r"(?:public\.metric(?:_histogram)?\('|TYPE hookswitch_)(\w+)")
+
+
+@rule("the operator's manual says what each figure of /metrics is, and no rule for alarms asks for one that is not there",
+      bad={"sql/functions/89_a.sql": "public.metric('queue_depth', 'gauge', ...)\n", "handlers/status.c": '"# TYPE hookswitch_redis_up gauge\\n"\n',
+           "docs/operations.md": "| `hookswitch_redis_up` | x |\n", "nginx/alerts.yml": "expr: rate(hookswitch_gone_total[1m])\n"},
+      good={"sql/functions/89_a.sql": "public.metric_histogram('step_seconds', 'x')\n", "handlers/status.c": '"# TYPE hookswitch_redis_up gauge\\n"\n',
+            "docs/operations.md": "| `hookswitch_redis_up`, `hookswitch_step_seconds` | x |\n", "nginx/alerts.yml": "expr: hookswitch_step_seconds_count > hookswitch_redis_up\n"})
+def figures_named(tree):
+    figures = {figure for name in tree.names(r"sql/functions/.*\.sql|handlers/status\.c") for figure in METRIC.findall(tree.text(name))}
+    for figure in sorted(figures):
+        if f"`hookswitch_{figure}`" not in tree.text("docs/operations.md"):
+            yield f"docs/operations.md: nothing is said of hookswitch_{figure}"
+    for asked in sorted(set(re.findall(r"hookswitch_(\w+)", tree.text("nginx/alerts.yml")))):
+        if not {asked, re.sub("_(bucket|sum|count)$", "", asked)} & figures:
+            yield f"nginx/alerts.yml: there is no figure hookswitch_{asked}"
+
+
+@rule("each alert says what is wrong, and leads to its heading in the operator's manual",
+      bad={"nginx/alerts.yml": "- alert: HookswitchA\n  annotations:\n    runbook: docs/operations.md#hookswitchb\n", "docs/operations.md": "### HookswitchB\n"},
+      good={"nginx/alerts.yml": "- alert: HookswitchA\n  annotations:\n    summary: It is.\n    runbook: docs/operations.md#hookswitcha\n",
+            "docs/operations.md": "### HookswitchA\n"})
+def alerts_told(tree):
+    for part in tree.text("nginx/alerts.yml").split("- alert: ")[1:]:
+        name = re.match(r"\w+", part)[0]
+        if f"runbook: docs/operations.md#{name.lower()}\n" not in part + "\n" or "summary: " not in part:
+            yield f"nginx/alerts.yml: {name} has no summary, or its runbook leads elsewhere"
+        if not re.search(rf"^### {name}$", tree.text("docs/operations.md"), re.M):
+            yield f"docs/operations.md: there is no heading {name}"
+
+
+@rule("the operator's manual says how each secret among the settings is changed",
+      bad={"common/base/settings.def": 'SETTING(TWILIO_AUTH_TOKEN, STR, "", 0, 0, "A token.")\n', "docs/operations.md": "| `TWILIO_AUTH_TOKEN` | x |\n"},
+      good={"common/base/settings.def": 'SETTING(TWILIO_AUTH_TOKEN, STR, "", 0, 0, "A token.")\nSETTING(HOOKSWITCH_RATE_PER_KEY, INT, "1", 0, 0, "So many.")\n',
+            "docs/operations.md": "## Secrets\n| `X`, `TWILIO_AUTH_TOKEN` | make a new one |\n"})
+def secrets_rotated(tree):
+    section = re.search(r"^## Secrets.*?(?=^## |\Z)", tree.text("docs/operations.md"), re.M | re.S)
+    for name, kind in re.findall(r"SETTING\((\w+), (\w+),", tree.text("common/base/settings.def")):
+        if kind != "INT" and re.search(r"(SECRET|TOKEN|_KEY)$", name) and not (section and f"`{name}`" in section[0]):
+            yield f"docs/operations.md: how {name} is changed is not said"

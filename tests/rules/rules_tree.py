@@ -215,3 +215,13 @@ def unfinished(tree):
         for number, line in enumerate(tree.text(name).split("\n"), 1):
             if re.search(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b", line):
                 yield at(name, number, "finish it, or file it")
+
+
+@rule("the buckets of times have the same ends in C and in SQL",
+      bad={"common/base/timing.c": "bounds[] = { 5000, 10000 };\n", "sql/functions/89_timings.sql": "select '{0.005,0.02}'::double precision[]\n"},
+      good={"common/base/timing.c": "bounds[TIMING_BUCKETS - 1] = { 5000,\n\t2500000 };\n", "sql/functions/89_timings.sql": "select '{0.005,2.5}'::double precision[]\n"})
+def same_buckets(tree):
+    here = re.search(r"bounds\[[^\]]*\] = \{([^}]*)\}", tree.text("common/base/timing.c"))
+    there = re.search(r"'\{([\d.,]+)\}'::double precision\[\]", tree.text("sql/functions/89_timings.sql"))
+    if here and there and [int(x) for x in here[1].split(",") if x.strip()] != [round(float(x) * 1e6) for x in there[1].split(",")]:
+        yield "common/base/timing.c: its bounds are not those of public.timing_bounds()"

@@ -78,6 +78,14 @@ def test_the_migrations_are_installed_and_their_command_finds_them(installed):
     assert os.access(installed / PREFIX / "bin/hookswitch-numbers", os.X_OK)
 
 
+def test_a_backup_can_be_checked_and_alarms_be_read_where_it_is_installed(installed):
+    command = installed / PREFIX / "bin/hookswitch-check-backup"
+    assert os.access(command, os.X_OK)
+    told = subprocess.run([command], capture_output=True, text=True, check=False)
+    assert told.returncode == 2 and "check-backup FILE" in told.stderr
+    assert (installed / PREFIX / "share/hookswitch/nginx/alerts.yml").read_text() == (TOP / "nginx/alerts.yml").read_text()
+
+
 def test_the_configurations_name_the_installed_programs(installed):
     share = installed / PREFIX / "share/hookswitch/nginx"
     assert f"ExecStart=/{PREFIX}/libexec/hookswitch/%i" in (share / "systemd/hookswitch@.service").read_text()

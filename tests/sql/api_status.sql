@@ -14,8 +14,9 @@ create function tests.metric(p_name text, p_labels jsonb default '{}') returns n
 $$;
 
 select is((select array_agg(k order by k) from (select distinct jsonb_object_keys(m) from jsonb_array_elements(api.metrics()) m) x(k)),
-          '{help,name,samples,type}', 'every metric has name, type, help and samples');
-select is_empty($$select m from jsonb_array_elements(api.metrics()) m where m ->> 'type' not in ('gauge', 'counter') or m ->> 'help' !~ '\.$'
+          '{bounds,help,name,samples,type}', 'every metric has name, type, help and samples; a histogram has bounds');
+select is_empty($$select m from jsonb_array_elements(api.metrics()) m where m ->> 'type' not in ('gauge', 'counter', 'histogram') or
+                     (m ->> 'type' = 'histogram') <> (m ? 'bounds') or (m ->> 'type' = 'histogram') <> (m ->> 'name' ~ '_seconds$' and m ? 'bounds') or m ->> 'help' !~ '\.$'
                      or m ->> 'name' !~ '^hookswitch_[a-z_]+$' or (m ->> 'type' = 'counter') <> (m ->> 'name' ~ '_total$')$$, 'named as Prometheus wants it');
 select is(tests.metric('queue_depth', '{"state":"ready"}'), 0::numeric, 'an empty queue has depth nought');
 select is(tests.metric('queue_age_seconds'), 0::numeric, 'and age nought');

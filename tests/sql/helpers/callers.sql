@@ -290,4 +290,5 @@ insert into callers (name, callers, attempt, answer) values
     ('public.subscription_resume_manual', 'api', 'select public.subscription_resume_manual() is not null', 'true'),
     ('public.checkout_form', 'api', 'select public.checkout_form(p, ''$theirs'', ''x'', ''y'') ->> ''metadata[organization_id]'' = ''$theirs'' from public.subscription_plans p limit 1',
         'false'),
+    ('public.timings_add', 'api operator webhook', 'select public.timings_add(''[]'')', null),
     ('public.checkout_kept', 'api', 'select public.checkout_kept(gen_random_uuid(), p.id, ''{"id":"cs_isolation"}'') ->> ''id'' from public.subscription_plans p limit 1', '*');
