@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
+#include "base/log.h"
 #include "base/poke.h"
 #include "lib/db.h"
 #include "web/reply.h"
@@ -192,9 +193,10 @@ kept_as(struct ctx *c, const struct webhook *w, const struct webhook_event *e, c
 		poke_send("pump");
 }
 
+/* Keeps it; what the database answers instead of the event's own reply into *reply. */
 static int
 keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
-    const struct webhook_event *e, const char *class)
+    const struct webhook_event *e, const char *class, const char **reply)
 {
 	struct webhook_keeping k = { .provider = w->provider,
 		.proof = p,
@@ -210,7 +212,21 @@ keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
 		return -1;
 	}
 	kept_as(c, w, e, k.state);
+	if (k.reply)
+		*reply = k.reply;
 	return 0;
+}
+
+/* Who waits on the line is told something, whatever is wrong here. */
+static bool
+answer_anyway(struct ctx *c, const struct webhook *w, const struct webhook_event *e)
+{
+	if (strcmp(e->class, "ask") != 0)
+		return false;
+	log_line(LOG_WARN, "event=webhook_not_kept provider=%s type=%s request_id=%s", w->provider,
+	    e->type, c->request_id);
+	fail_clear(c);
+	return true;
 }
 
 int
@@ -218,14 +234,16 @@ webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof 
     const struct webhook_event *e)
 {
 	bool chatter = strcmp(e->class, "chatter") == 0;
+	const char *reply = e->reply;
 
 	if (chatter && !setting_bool(SET_HOOKSWITCH_KEEP_CHATTER))
 		count_event(c, w->provider, e->type);
-	else if (keep(c, w, p, e, chatter ? "kept" : e->class) < 0)
+	else if (keep(c, w, p, e, chatter ? "kept" : e->class, &reply) < 0 &&
+	    !answer_anyway(c, w, e))
 		return -1;
 
 	crash_point(webhook_kept);
-	return reply_json(c, 200, span_of(e->reply));
+	return reply_json(c, 200, span_of(reply));
 }
 
 void

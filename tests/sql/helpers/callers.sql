@@ -77,6 +77,7 @@ insert into callers (name, callers, attempt, answer) values
     -- Whose event it is was proved by its signature.
     ('public.money_keep', 'webhook', null, null),
     ('public.webhook_count', 'webhook', null, null),
+    ('public.webhook_ask', 'webhook', null, null),
     ('public.webhook_keep', 'webhook', null, null),
     ('public.webhook_keep_many', 'webhook', null, null),
     ('public.webhook_secrets_of', 'webhook', null, null),
