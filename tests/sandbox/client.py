@@ -85,6 +85,10 @@ class Sandbox:
         """All text messages that were taken, or those where e.g. to="+15550100002"."""
         return self._ask("GET", "texts", params=match)
 
+    def vapi(self):
+        """The assistants and phone numbers at Vapi, and how often each was asked for, made and imported."""
+        return self._ask("GET", "vapi")
+
     def smtp_url(self, scheme="smtp", user=""):
         """Where mails are taken by SMTP; smtps needs --smtp-tls."""
         port = self.health()["smtp_port" if scheme == "smtp" else "smtps_port"]

@@ -11,6 +11,8 @@ import outcomes
 PROVIDERS = {"vapi", "synthflow", "resend", "smtp", "stripe", "paddle", "twilio"}
 OPERATIONS = {"create", "list", "get", "update", "delete", "recording", "control", "assistants",
               "webhook"}
+# Vapi's things that are no calls.
+OPERATIONS |= {f"{thing}_{does}" for thing in ("assistant", "number") for does in ("create", "list", "get", "update", "delete")}
 # What of a mail by SMTP may be misanswered; "create" is its end.
 SMTP = {"connect", "ehlo", "auth", "mail", "rcpt", "data", "create"}
 MATCH = {"provider", "operation", "number", "number_regex", "type", "nth", "times",

@@ -8,6 +8,7 @@ import outcomes
 from paddle_store import Store as PaddleStore
 from rules import LIMITS, Invalid, Rules, number_action
 from stripe_store import Store
+from vapi_store import Things
 
 DURATIONS = {"queued": 0.05, "ringing": 0.1, "in_progress": 0.1, "forwarding": 0.05,
              "report": 0.05}
@@ -206,6 +207,7 @@ class State:
         self.starts = {"vapi": deque(), "synthflow": deque(), "resend": deque()}
         self.mails = []
         self.texts = []
+        self.vapi = Things()
         self.resend_keys = {}
         self.subjects = {}
         self.stripe, self.paddle = Store(self), PaddleStore(self)
