@@ -41,7 +41,7 @@ static const struct {
 	{ "end-of-call-report", EVENT_MOVES, "end-of-call-report" },
 	{ "end-of-call-report.unanswered", EVENT_MOVES, "end-of-call-report" },
 	{ "tool-calls", EVENT_ANSWER, "tool-calls" },
-	{ "assistant-request", EVENT_ANSWER, "assistant-request" },
+	{ "assistant-request", EVENT_ASK, "assistant-request" },
 	{ "transfer-destination-request", EVENT_ANSWER, "transfer-destination-request" },
 	{ "handoff-destination-request", EVENT_ANSWER, "handoff-destination-request" },
 	{ "function-call.legacy", EVENT_ANSWER, "function-call" },
@@ -78,9 +78,10 @@ every_message_has_its_class(void **state)
 		    strstr(messages[i].name, "unanswered") ? "b2c05a6a-16f8-7e54-8660-56b0af956a"
 							     "5d" :
 							     OURS);
-		assert_int_equal(e.report != NULL, messages[i].class == EVENT_MOVES);
-		if (messages[i].class != EVENT_ANSWER)
-			assert_string_equal(e.reply, "{}");
+		assert_int_equal(e.report != NULL,
+		    messages[i].class == EVENT_MOVES || messages[i].class == EVENT_ASK);
+		assert_int_equal(strcmp(e.reply, "{}") != 0,
+		    messages[i].class == EVENT_ANSWER || messages[i].class == EVENT_ASK);
 	}
 }
 
@@ -95,6 +96,7 @@ keys_tell_events_apart_and_repeats_not(void **state)
 	assert_string_equal(stored(m, "status-update.ringing").key, OURS ":status-update:ringing");
 	assert_string_equal(stored(m, "status-update.ended").key, OURS ":status-update:ended");
 	assert_string_equal(stored(m, "end-of-call-report").key, OURS ":end-of-call-report");
+	assert_string_equal(stored(m, "assistant-request").key, OURS ":assistant-request");
 	key = event(m, hang).key;
 	assert_memory_equal(key, OURS ":hang:", strlen(OURS ":hang:"));
 	assert_int_equal(strlen(key), strlen(OURS ":hang:") + 64);
@@ -160,6 +162,39 @@ a_status_update_moves_the_call(void **state)
 	assert_string_equal(at(j, "status"), "ended");
 	assert_string_equal(at(j, "reason"), "customer-busy");
 	assert_null(json_get(j, "final"));
+}
+
+static void
+a_call_that_came_in_tells_of_whom_and_by_whom(void **state)
+{
+	struct mem *m = *state;
+	struct span body = fixture(m, "vapi/webhook.status-update.ringing.json");
+	struct voice_event e = stored(m, "assistant-request");
+	const struct json *j = parsed(m, e.report);
+
+	assert_string_equal(voice_class_name(e.class), "ask");
+	assert_string_equal(at(j, "status"), "ringing");
+	assert_string_equal(at(j, "inbound.number_id"), "e3b7b4ac-7beb-7874-8140-1749ffd807d1");
+	assert_string_equal(at(j, "inbound.number"), "+15550100001");
+	assert_string_equal(at(j, "inbound.caller"), "+15550100002");
+	assert_string_not_equal(at(parsed(m, e.reply), "error"), "(none)");
+	/* An outbound call names our number and a customer, too. */
+	assert_null(json_get(parsed(m, event(m, body).report), "inbound"));
+	j = parsed(m, event(m, with(m, body, "outboundPhoneCall", "inboundPhoneCall")).report);
+	assert_string_equal(at(j, "status"), "ringing");
+	assert_string_equal(at(j, "inbound.caller"), "+15550100002");
+	j = parsed(m,
+	    event(m,
+		SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"endedReason\":\"silence-timed"
+		     "-out\",\"phoneNumber\":{\"id\":\"pn\\u00001\",\"number\":7},"
+		     "\"call\":{\"id\":\"c-1\",\"type\":\"inboundPhoneCall\"}}}"))
+		.report);
+	assert_true(json_bool(j, "final", false));
+	assert_string_equal(at(j, "inbound.number_id"),
+	    "pn\xef\xbf\xbd"
+	    "1");
+	assert_null(json_path(j, "inbound.number"));
+	assert_null(json_path(j, "inbound.caller"));
 }
 
 static void
@@ -377,6 +412,7 @@ main(void)
 		TEST_CASE(keys_tell_events_apart_and_repeats_not),
 		TEST_CASE(our_mark_is_read_from_metadata_and_name),
 		TEST_CASE(a_status_update_moves_the_call),
+		TEST_CASE(a_call_that_came_in_tells_of_whom_and_by_whom),
 		TEST_CASE(a_status_of_tomorrow_is_kept),
 		TEST_CASE(the_final_report_holds_everything),
 		TEST_CASE(copies_at_the_top_stand_in_for_what_is_missing),
