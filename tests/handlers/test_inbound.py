@@ -2,11 +2,12 @@
 
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from stack import wait_until
-from stack_client import Client, problem
+from stack_client import problem
 from stack_hooks import Hooks, recorded
 from stack_inbound import Line, secret
 from stack_process import at_once
@@ -161,6 +162,24 @@ def test_no_more_are_taken_than_the_plan_has_left(stack, alice, line):
     line.change(forward_to=None)
     assert ended(stack, line, line.ring()).status == "failed"
     stack.sandbox.reset()
+
+
+def test_of_two_callers_at_once_one_is_taken_when_one_is_left(stack, alice, line):
+    plan = stack.insert("subscription_plans", name="inbound-one", price=10, call_limit=1, limit_mode="hard")
+    stack.sql("update subscriptions set plan_id = %s where organization_id = %s and current", plan, alice.organization)
+
+    def ask(db, ident):
+        report = {"status": "ringing", "inbound": {"number_id": line.voice_id, "number": line.number}}
+        return db.execute("select reply from webhook_ask('vapi', %s, 'inbound', %s, 'assistant-request', null, %s, '{}', %s, 'ask')",
+                          (alice.organization, ident, ident, json.dumps(report))).fetchone()[0]
+
+    with stack.connect() as first, stack.connect() as second, ThreadPoolExecutor() as pool:
+        assert json.loads(ask(first, "one")) == {"assistantId": line.vapi_assistant}
+        other = pool.submit(ask, second, "two")
+        wait_until(lambda: other.done() or stack.value("select exists (select from pg_locks where pid = %s and not granted)", second.info.backend_pid),
+                   what="the second caller to wait")
+        first.commit()
+        assert other.result(60) is None
 
 
 def test_who_asks_again_hears_the_same_and_a_call_is_one(stack, hooks, alice, line):
