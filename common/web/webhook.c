@@ -193,27 +193,18 @@ kept_as(struct ctx *c, const struct webhook *w, const struct webhook_event *e, c
 		poke_send("pump");
 }
 
-/* Keeps it; what the database answers instead of the event's own reply into *reply. */
 static int
-keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
-    const struct webhook_event *e, const char *class, const char **reply)
+keep(struct ctx *c, const struct webhook *w, struct webhook_keeping *k)
 {
-	struct webhook_keeping k = { .provider = w->provider,
-		.proof = p,
-		.event = e,
-		.class = class };
-
-	k.body = webhook_text(c->mem, request_body(c));
-	if (!k.body.data)
+	k->body = webhook_text(c->mem, request_body(c));
+	if (!k->body.data)
 		return fail(c, ERR_UNAVAILABLE, "out of memory");
-	if (webhook_keep(c, &k) < 0) {
+	if (webhook_keep(c, k) < 0) {
 		if (c->failure.retry_after == 0)
 			c->failure.retry_after = 1;
 		return -1;
 	}
-	kept_as(c, w, e, k.state);
-	if (k.reply)
-		*reply = k.reply;
+	kept_as(c, w, k->event, k->state);
 	return 0;
 }
 
@@ -234,16 +225,18 @@ webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof 
     const struct webhook_event *e)
 {
 	bool chatter = strcmp(e->class, "chatter") == 0;
-	const char *reply = e->reply;
+	struct webhook_keeping k = { .provider = w->provider,
+		.proof = p,
+		.event = e,
+		.class = chatter ? "kept" : e->class };
 
 	if (chatter && !setting_bool(SET_HOOKSWITCH_KEEP_CHATTER))
 		count_event(c, w->provider, e->type);
-	else if (keep(c, w, p, e, chatter ? "kept" : e->class, &reply) < 0 &&
-	    !answer_anyway(c, w, e))
+	else if (keep(c, w, &k) < 0 && !answer_anyway(c, w, e))
 		return -1;
 
 	crash_point(webhook_kept);
-	return reply_json(c, 200, span_of(reply));
+	return reply_json(c, 200, span_of(k.reply ? k.reply : e->reply));
 }
 
 void

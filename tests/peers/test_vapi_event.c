@@ -165,39 +165,6 @@ a_status_update_moves_the_call(void **state)
 }
 
 static void
-a_call_that_came_in_tells_of_whom_and_by_whom(void **state)
-{
-	struct mem *m = *state;
-	struct span body = fixture(m, "vapi/webhook.status-update.ringing.json");
-	struct voice_event e = stored(m, "assistant-request");
-	const struct json *j = parsed(m, e.report);
-
-	assert_string_equal(voice_class_name(e.class), "ask");
-	assert_string_equal(at(j, "status"), "ringing");
-	assert_string_equal(at(j, "inbound.number_id"), "e3b7b4ac-7beb-7874-8140-1749ffd807d1");
-	assert_string_equal(at(j, "inbound.number"), "+15550100001");
-	assert_string_equal(at(j, "inbound.caller"), "+15550100002");
-	assert_string_not_equal(at(parsed(m, e.reply), "error"), "(none)");
-	/* An outbound call names our number and a customer, too. */
-	assert_null(json_get(parsed(m, event(m, body).report), "inbound"));
-	j = parsed(m, event(m, with(m, body, "outboundPhoneCall", "inboundPhoneCall")).report);
-	assert_string_equal(at(j, "status"), "ringing");
-	assert_string_equal(at(j, "inbound.caller"), "+15550100002");
-	j = parsed(m,
-	    event(m,
-		SPAN("{\"message\":{\"type\":\"end-of-call-report\",\"endedReason\":\"silence-timed"
-		     "-out\",\"phoneNumber\":{\"id\":\"pn\\u00001\",\"number\":7},"
-		     "\"call\":{\"id\":\"c-1\",\"type\":\"inboundPhoneCall\"}}}"))
-		.report);
-	assert_true(json_bool(j, "final", false));
-	assert_string_equal(at(j, "inbound.number_id"),
-	    "pn\xef\xbf\xbd"
-	    "1");
-	assert_null(json_path(j, "inbound.number"));
-	assert_null(json_path(j, "inbound.caller"));
-}
-
-static void
 a_status_of_tomorrow_is_kept(void **state)
 {
 	struct mem *m = *state;
@@ -412,7 +379,6 @@ main(void)
 		TEST_CASE(keys_tell_events_apart_and_repeats_not),
 		TEST_CASE(our_mark_is_read_from_metadata_and_name),
 		TEST_CASE(a_status_update_moves_the_call),
-		TEST_CASE(a_call_that_came_in_tells_of_whom_and_by_whom),
 		TEST_CASE(a_status_of_tomorrow_is_kept),
 		TEST_CASE(the_final_report_holds_everything),
 		TEST_CASE(copies_at_the_top_stand_in_for_what_is_missing),
