@@ -37,8 +37,12 @@
 		.doc = "Another voice than the template's."),                                      \
 	    FIELD(caller_number_id, OUT, T_UUID, .required = true, .nullable = true,               \
 		.doc = "The number that the call comes from."),                                    \
+	    FIELD(phone_number_id, OUT, T_UUID, .required = true, .nullable = true,                \
+		.doc = "The number of ours that was called; null: an outbound call."),             \
+	    FIELD(assistant_id, OUT, T_UUID, .required = true, .nullable = true,                   \
+		.doc = "The assistant of that number when the call came in."),                     \
 	    FIELD(provider_type, OUT, T_STR, .required = true, .nullable = true,                   \
-		.doc = "The voice provider that dialled it last."),                                \
+		.doc = "The voice provider that dialled it last, or took it."),                    \
 	    FIELD(provider_call_id, OUT, T_STR, .required = true, .nullable = true,                \
 		.doc = "The provider's own name for it."),                                         \
 	    FIELD(priority, OUT, T_INT, .required = true, .nullable = true,                        \

@@ -16,7 +16,8 @@ static const struct webhook vapi = { .provider = "vapi",
 	.secrets = SET_VAPI_WEBHOOK_SECRET,
 	.plans = signature_vapi,
 	.nplans = SIGNATURE_VAPI_PLANS,
-	.token_header = "X-Vapi-Secret" };
+	.token_header = "X-Vapi-Secret",
+	.token_purpose = SEAL_INBOUND };
 
 static int
 receive_event(struct ctx *c, const void *arg)
@@ -50,10 +51,19 @@ static const struct field vapi_tool_out[] = {
 	FIELD(error, OUT, T_STR, .required = true, .doc = "Why it is not done."),
 };
 
+static const struct field vapi_destination_out[] = {
+	ABOUT("Where a caller is put through to."),
+	FIELD(type, OUT, T_STR, .required = true, .doc = "number."),
+	FIELD(number, OUT, T_STR, .required = true, .doc = "The number, in E.164 form."),
+};
+
 static const struct field vapi_event_out[] = {
 	ABOUT("What Vapi is answered; empty where it wants no answer."),
 	FIELD(results, OUT, T_ARRAY, MEMBERS(vapi_tool_out), .doc = "To tool calls."),
 	FIELD(result, OUT, T_STR, .doc = "To a call of a function, as older assistants make them."),
+	FIELD(assistantId, OUT, T_STR, .doc = "Who takes an inbound call: an assistant."),
+	FIELD(destination, OUT, T_OBJECT, MEMBERS(vapi_destination_out),
+	    .doc = "Who takes an inbound call: a person."),
 	FIELD(error, OUT, T_STR, .doc = "To what asks for something that is not there."),
 };
 

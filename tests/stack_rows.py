@@ -203,7 +203,9 @@ class Rows:
         wrong += self._dials_wrong(dials)
         wrong += [f"the ledger has {u.kinds} for call {u.id} with {u.attempts} attempts" for u in self.sql(
             """select c.id, c.attempts, array_agg(u.kind order by u.kind) filter (where u.kind is not null) as kinds
-                 from calls c left join usage_entries u on u.call_id = c.id group by c.id, c.attempts
+                 from (select x.id, case when x.direction = 'outbound' or x.started_at is not null or x.status = 'completed' then x.attempts else 0 end
+                              as attempts from calls x) c
+                 left join usage_entries u on u.call_id = c.id group by c.id, c.attempts
                having array_agg(u.kind order by u.kind) filter (where u.kind is not null) is distinct from
                       case when c.attempts > 0 then array['calls', 'seconds'] end""")]
         wrong += [f"call {e.id} ended as {e.status} and told of {e.told}" for e in self.sql(

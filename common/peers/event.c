@@ -13,7 +13,8 @@ const char *voice_class_name(enum voice_event_class class)
 		[EVENT_KEPT] = "kept",
 		[EVENT_MOVES] = "moves",
 		[EVENT_LOOK] = "look",
-		[EVENT_ANSWER] = "answer" };
+		[EVENT_ANSWER] = "answer",
+		[EVENT_ASK] = "ask" };
 
 	return names[class];
 }

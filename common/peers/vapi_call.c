@@ -75,6 +75,12 @@ static const struct place places[] = {
 	{ FACT_CONTROL, VAPI_CALL, SCAN_STRING, "monitor.controlUrl" },
 	{ FACT_BLOCKED, VAPI_CALL, SCAN_TRUE, "subscriptionLimits.concurrencyBlocked" },
 	{ FACT_FUNCTION, VAPI_MESSAGE, SCAN_STRING, "functionCall.name" },
+	{ FACT_KIND, VAPI_MESSAGE, SCAN_STRING, "call.type" },
+	{ FACT_NUMBER_ID, VAPI_MESSAGE, SCAN_STRING, "call.phoneNumberId" },
+	{ FACT_NUMBER_ID, VAPI_MESSAGE, SCAN_STRING, "phoneNumber.id" },
+	{ FACT_NUMBER, VAPI_MESSAGE, SCAN_STRING, "phoneNumber.number" },
+	{ FACT_CALLER, VAPI_MESSAGE, SCAN_STRING, "call.customer.number" },
+	{ FACT_CALLER, VAPI_MESSAGE, SCAN_STRING, "customer.number" },
 };
 
 /* Vapi's words and ours; "completed" and the like belong to the flat form and are looked at there.
@@ -189,6 +195,39 @@ put_results(struct text *t, const struct vapi_facts *f)
 	report_raw(t, "stereo_recording_url", &f->fact[FACT_STEREO]);
 }
 
+bool
+vapi_is_inbound(const struct vapi_facts *f)
+{
+	char word[RAW_WORD_MAX];
+
+	return raw_text(&f->fact[FACT_KIND], word, sizeof(word)) &&
+	    strcmp(word, "inboundPhoneCall") == 0;
+}
+
+/* Whose call it is: the number that was called, by its id and by its digits, and who called. */
+static void
+put_inbound(struct text *t, const struct vapi_facts *f)
+{
+	static const struct {
+		const char *name;
+		enum vapi_fact fact;
+	} members[] = { { "number_id", FACT_NUMBER_ID }, { "number", FACT_NUMBER },
+		{ "caller", FACT_CALLER } };
+	char word[RAW_ID_MAX + 1];
+	const char *between = "";
+	size_t i;
+
+	text_puts(t, ",\"inbound\":{");
+	for (i = 0; i < COUNT(members); i++) {
+		if (!raw_id(&f->fact[members[i].fact], word))
+			continue;
+		text_printf(t, "%s\"%s\":", between, members[i].name);
+		text_json(t, word);
+		between = ",";
+	}
+	text_putc(t, '}');
+}
+
 const char *
 vapi_report(struct mem *m, const struct vapi_facts *f, const struct vapi_report_how *how)
 {
@@ -206,6 +245,8 @@ vapi_report(struct mem *m, const struct vapi_facts *f, const struct vapi_report_
 	else if (raw_text(&f->fact[FACT_REASON], reason, sizeof(reason)))
 		report_str(&t, "reason", reason);
 	put_times(&t, f);
+	if (how->inbound)
+		put_inbound(&t, f);
 	if (how->final)
 		put_results(&t, f);
 	report_str(&t, "control_url", how->control_url);

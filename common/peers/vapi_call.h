@@ -40,6 +40,10 @@ enum vapi_fact {
 	FACT_CONTROL,
 	FACT_BLOCKED,
 	FACT_FUNCTION,
+	FACT_KIND,
+	FACT_NUMBER_ID,
+	FACT_NUMBER,
+	FACT_CALLER,
 	FACT_COUNT
 };
 
@@ -55,12 +59,16 @@ bool vapi_mark(const struct vapi_facts *f, char ret[37]);
 /* vapi_status: the status in voice.h's words; NULL when it is none of them. */
 const char *vapi_status(const struct vapi_facts *f);
 
+/* vapi_is_inbound: whether the call came in. */
+bool vapi_is_inbound(const struct vapi_facts *f);
+
 /* What the caller of vapi_report knows better than the facts. */
 struct vapi_report_how {
 	const char *status;      /* voice.h's word */
 	const char *reason;      /* instead of the end reason; NULL: the fact */
 	const char *control_url; /* checked already; NULL: none */
 	bool final;              /* with cost, transcript and recording */
+	bool inbound;            /* the call came in */
 };
 
 /* vapi_report: the normal report, in m; NULL when memory is out. */

@@ -26,7 +26,7 @@ struct kind {
 	enum key_kind key;
 	const char *status;
 	bool final;
-	const char *reply; /* EVENT_ANSWER */
+	const char *reply; /* EVENT_ANSWER, EVENT_ASK */
 };
 
 #define NO_CALLS "{\"error\":\"Sorry, this number cannot take your call right now.\"}"
@@ -38,7 +38,7 @@ static const struct kind kinds[] = {
 	{ "status-update", EVENT_MOVES, KEY_STATUS, NULL, false, NULL },
 	{ "end-of-call-report", EVENT_MOVES, KEY_TYPE, "ended", true, NULL },
 	{ "tool-calls", EVENT_ANSWER, KEY_TOOLS, NULL, false, NULL },
-	{ "assistant-request", EVENT_ANSWER, KEY_BODY, NULL, false, NO_CALLS },
+	{ "assistant-request", EVENT_ASK, KEY_TYPE, "ringing", false, NO_CALLS },
 	{ "transfer-destination-request", EVENT_ANSWER, KEY_BODY, NULL, false, NO_TRANSFER },
 	{ "handoff-destination-request", EVENT_ANSWER, KEY_BODY, NULL, false, NO_TRANSFER },
 	{ "knowledge-base-request", EVENT_ANSWER, KEY_BODY, NULL, false, NO_REQUEST },
@@ -127,7 +127,9 @@ make_report(struct mem *m, const struct incoming *in, struct voice_event *e)
 {
 	const struct kind *kind = in->kind;
 	const struct vapi_facts *f = &in->f;
-	struct vapi_report_how how = { .status = kind->status, .final = kind->final };
+	struct vapi_report_how how = { .status = kind->status,
+		.final = kind->final,
+		.inbound = vapi_is_inbound(f) || kind->class == EVENT_ASK };
 	char word[RAW_WORD_MAX];
 
 	if (kind == &flat_kind) {
@@ -197,7 +199,7 @@ fill(struct mem *m, const struct incoming *in, struct voice_event *e)
 		e->reply = vapi_tools_reply(m, in->message);
 	if (!e->type || !e->reply || fill_ids(m, &in->f, e) < 0)
 		return -1;
-	if (in->kind->class == EVENT_MOVES && make_report(m, in, e) < 0)
+	if ((e->class == EVENT_MOVES || e->class == EVENT_ASK) && make_report(m, in, e) < 0)
 		return -1;
 	e->key = make_key(m, in, e);
 	return e->key ? 0 : -1;

@@ -123,7 +123,9 @@ struct voice_sight {
  * (number, only where no times are given), "cost_cents" (number), "transcript","summary" (text),
  * "messages" (array), "structured" (object), "success" (text),
  *  "recording_url","stereo_recording_url" (text), "control_url", "final": true (no more will come:
- * a report or a look at an ended call), "at": RFC 3339 time of the event} */
+ * a report or a look at an ended call), "at": RFC 3339 time of the event,
+ *  "inbound": {"number_id" (the provider's id of the number that was called), "number", "caller"},
+ * only and always of a call that came in} */
 
 /* Where a call can be heard; every address is the provider's. */
 struct voice_recording {
@@ -214,7 +216,9 @@ enum voice_event_class {
 	EVENT_KEPT,    /* kept, moves nothing (transcript, hang, ...) */
 	EVENT_MOVES,   /* status-update, end-of-call-report and the seeds' forms: report is set */
 	EVENT_LOOK,    /* SynthFlow: says only "look now" */
-	EVENT_ANSWER   /* expects an answer in its body: reply is set; kept too */
+	EVENT_ANSWER,  /* expects an answer in its body: reply is set; kept too */
+	EVENT_ASK      /* asks who takes an inbound call: the database answers; reply is what is
+			  said where nobody does, report is set */
 };
 
 struct voice_event {
@@ -227,7 +231,8 @@ struct voice_event {
 	const char *reply;            /* JSON text of the answer, "{}" when nothing is asked */
 };
 
-/* voice_class_name: the class in the database's words: unknown, chatter, kept, moves, look, answer.
+/* voice_class_name: the class in the database's words: unknown, chatter, kept, moves, look, answer,
+ * ask.
  */
 const char *voice_class_name(enum voice_event_class class);
 

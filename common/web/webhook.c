@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
+#include "base/log.h"
 #include "base/poke.h"
 #include "lib/db.h"
 #include "web/reply.h"
@@ -193,24 +194,30 @@ kept_as(struct ctx *c, const struct webhook *w, const struct webhook_event *e, c
 }
 
 static int
-keep(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
-    const struct webhook_event *e, const char *class)
+keep(struct ctx *c, const struct webhook *w, struct webhook_keeping *k)
 {
-	struct webhook_keeping k = { .provider = w->provider,
-		.proof = p,
-		.event = e,
-		.class = class };
-
-	k.body = webhook_text(c->mem, request_body(c));
-	if (!k.body.data)
+	k->body = webhook_text(c->mem, request_body(c));
+	if (!k->body.data)
 		return fail(c, ERR_UNAVAILABLE, "out of memory");
-	if (webhook_keep(c, &k) < 0) {
+	if (webhook_keep(c, k) < 0) {
 		if (c->failure.retry_after == 0)
 			c->failure.retry_after = 1;
 		return -1;
 	}
-	kept_as(c, w, e, k.state);
+	kept_as(c, w, k->event, k->state);
 	return 0;
+}
+
+/* Who waits on the line is told something, whatever is wrong here. */
+static bool
+answer_anyway(struct ctx *c, const struct webhook *w, const struct webhook_event *e)
+{
+	if (strcmp(e->class, "ask") != 0)
+		return false;
+	log_line(LOG_WARN, "event=webhook_not_kept provider=%s type=%s request_id=%s", w->provider,
+	    e->type, c->request_id);
+	fail_clear(c);
+	return true;
 }
 
 int
@@ -218,14 +225,18 @@ webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof 
     const struct webhook_event *e)
 {
 	bool chatter = strcmp(e->class, "chatter") == 0;
+	struct webhook_keeping k = { .provider = w->provider,
+		.proof = p,
+		.event = e,
+		.class = chatter ? "kept" : e->class };
 
 	if (chatter && !setting_bool(SET_HOOKSWITCH_KEEP_CHATTER))
 		count_event(c, w->provider, e->type);
-	else if (keep(c, w, p, e, chatter ? "kept" : e->class) < 0)
+	else if (keep(c, w, &k) < 0 && !answer_anyway(c, w, e))
 		return -1;
 
 	crash_point(webhook_kept);
-	return reply_json(c, 200, span_of(e->reply));
+	return reply_json(c, 200, span_of(k.reply ? k.reply : e->reply));
 }
 
 void

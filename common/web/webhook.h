@@ -27,8 +27,10 @@ struct webhook {
 	enum setting secrets; /* those of the whole installation, separated by commas */
 	const struct signature_plan *plans; /* how these may be used */
 	size_t nplans;
-	const char *token_header; /* may hold the token of one call (lib/seal); NULL: never */
-	enum setting tolerance;   /* seconds that a timestamp may be off; 0: SIGNATURE_TOLERANCE */
+	const char *token_header;  /* may hold the token of one call (lib/seal); NULL: never */
+	const char *token_purpose; /* the same header may hold a token of this purpose that was made
+				      for the organization: signer "inbound"; NULL: never */
+	enum setting tolerance;    /* seconds that a timestamp may be off; 0: SIGNATURE_TOLERANCE */
 	/* Where the sender was told to come, where that may be another address than API_URL's: the
 	 * setting that says so stands for this path; NULL: none does. */
 	const char *below;
@@ -37,7 +39,7 @@ struct webhook {
 
 /* Who sent it, proved. */
 struct webhook_proof {
-	const char *signer; /* "call", "organization", "installation" */
+	const char *signer; /* "call", "inbound", "organization", "installation" */
 	const char *organization_id;
 	char
 	    assignment_id[37]; /* signer "call": the attempt that the token was made for; else "" */
@@ -46,7 +48,7 @@ struct webhook_proof {
 /* One event, in the database's words. */
 struct webhook_event {
 	const char *class; /* kept, moves, look, unknown, answer; "chatter": counted, and kept only
-			      where that is set */
+			      where that is set; "ask": the database may have a better reply */
 	const char *type;
 	const char *key;
 	const char *assignment_id;    /* NULL: the body names none */
@@ -81,6 +83,8 @@ struct webhook_keeping {
 	const char *class; /* the event's, but for chatter */
 	struct span body;  /* as webhook_text makes it */
 	char state[WEBHOOK_STATE_MAX + 1];
+	const char *reply; /* class "ask": the database's answer, in the request's memory; NULL: the
+			      event's own */
 };
 
 /* webhook_verify: proves the request in hand, of which signed is what {body} stands for.  -1 with
@@ -90,7 +94,9 @@ int webhook_verify(struct ctx *c, const struct webhook *w, const char *organizat
 /* webhook_prove: the same where nobody but the installation has secrets. */
 int webhook_prove(struct ctx *c, const struct webhook *w, struct span signed_text);
 /* webhook_take: keeps the event with the request's raw body, or counts it, and answers 200 with its
- * reply.  -1 when it could not be kept: then the sender has to send it again. */
+ * reply.  -1 when it could not be kept: then the sender has to send it again.  Not so an event that
+ * asks: somebody waits on the line, so it is answered with its own reply, and what comes after it
+ * tells of the call. */
 int webhook_take(struct ctx *c, const struct webhook *w, const struct webhook_proof *p,
     const struct webhook_event *e);
 /* webhook_keep: keeps it, together with those that other threads keep at the same time where that

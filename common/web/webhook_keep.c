@@ -13,6 +13,9 @@ enum { COLUMNS = 10 };
 
 static const struct db_stmt keep_stmt = { "webhook_keep",
 	"select public.webhook_keep($1, $2::uuid, $3, $4, $5, $6::uuid, $7, $8, $9, $10)" };
+static const struct db_stmt ask_stmt = { "webhook_ask",
+	"select state, reply from public.webhook_ask($1, $2::uuid, $3, $4, $5, $6::uuid, $7, $8,"
+	" $9, $10)" };
 static const struct db_stmt many_stmt = { "webhook_keep_many",
 	"select unnest(public.webhook_keep_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10))" };
 
@@ -76,6 +79,12 @@ set_state(struct webhook_keeping *k, const char *state)
 	snprintf(k->state, sizeof(k->state), "%s", state);
 }
 
+static bool
+asks(const struct webhook_keeping *k)
+{
+	return strcmp(k->class, "ask") == 0;
+}
+
 static int
 keep_alone(struct ctx *c, struct webhook_keeping *k)
 {
@@ -84,12 +93,14 @@ keep_alone(struct ctx *c, struct webhook_keeping *k)
 	const char *state;
 
 	columns_of(k, params);
-	if (run(c, 0, &keep_stmt, params, &kept) < 0)
+	if (run(c, 0, asks(k) ? &ask_stmt : &keep_stmt, params, &kept) < 0)
 		return -1;
 	state = db_str(&kept, 0, 0);
 	if (!state)
 		return fail(c, ERR_INTERNAL, NULL);
 	set_state(k, state);
+	if (asks(k))
+		k->reply = db_str(&kept, 0, 1);
 	return 0;
 }
 
@@ -167,7 +178,8 @@ static struct together together = TOGETHER(go);
 static bool
 may_gather(const struct webhook_keeping *k)
 {
-	return strcmp(k->class, "look") != 0 && (strcmp(k->class, "moves") != 0 || attempt_of(k));
+	return !asks(k) && strcmp(k->class, "look") != 0 &&
+	    (strcmp(k->class, "moves") != 0 || attempt_of(k));
 }
 
 /* One connection is left for what is no event. */

@@ -1,6 +1,6 @@
 /*
- * webhook_verify.c - who sent a webhook: the token of one call, a secret of the organization, or
- * one of the installation.
+ * webhook_verify.c - who sent a webhook: the token of one call or of an organization's inbound
+ * calls, a secret of the organization, or one of the installation.
  */
 #include "base/clock.h"
 #include "base/crash.h"
@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <strings.h>
 
 /* Secrets that fit nothing are read anew, but not more often than this: they may just have been
  * changed, and a refused webhook may never come again. */
@@ -103,7 +104,7 @@ secrets_of(struct ctx *c, const struct webhook *w, const char *organization_id, 
 	return 0;
 }
 
-/* ---- the three kinds of proof --------------------------------------- */
+/* ---- the kinds of proof --------------------------------------- */
 
 static const char *
 header_of(const void *arg, const char *name)
@@ -145,6 +146,17 @@ call_fits(struct ctx *c, const struct webhook *w, char assignment_id[37])
 	const char *token = w->token_header ? request_header(c, w->token_header) : NULL;
 
 	return token && seal_token_check(SEAL_CALL, token, assignment_id);
+}
+
+/* The token of all inbound calls of the organization in the path; another one's proves nothing. */
+static bool
+inbound_fits(struct ctx *c, const struct webhook *w, const char *organization_id)
+{
+	const char *token = w->token_header ? request_header(c, w->token_header) : NULL;
+	char id[37];
+
+	return token && w->token_purpose && seal_token_check(w->token_purpose, token, id) &&
+	    strcasecmp(id, organization_id) == 0;
 }
 
 static bool
@@ -258,6 +270,10 @@ webhook_verify(struct ctx *c, const struct webhook *w, const char *organization_
 		p.signer = "call";
 	} else {
 		p.assignment_id[0] = '\0';
+		if (inbound_fits(c, w, organization_id))
+			p.signer = "inbound";
+	}
+	if (!p.signer) {
 		fits = organization_fits(c, w, organization_id, &r);
 		if (fits < 0)
 			return -1;

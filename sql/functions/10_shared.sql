@@ -193,6 +193,9 @@ $$;
 create or replace function public.call_queue_fill() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
+    if new.route = 'inbound' then
+        return new; -- inbound_begin has written both
+    end if;
     new.id := coalesce(new.id, gen_random_uuid());
     if new.organization_id is null and new.user_id is not null then
         new.organization_id := public.organization_of_user(new.user_id, null);

@@ -51,11 +51,15 @@ create or replace function public.call_apply(p_organization uuid, p_signer text,
 declare
     a public.call_assignments := public.assignment_lock(p_assignment, p_type, p_provider_call);
 begin
+    if a.id is null and p_report ? 'inbound' and p_signer in ('inbound', 'installation') and p_provider_call is not null then
+        return public.inbound_apply(p_organization, p_type, p_provider_call, p_report);
+    end if;
     if a.id is null then
         return 'waiting';
     end if;
     if a.organization_id is distinct from p_organization or a.provider_type <> p_type
        or (p_signer = 'call' and a.id is distinct from p_assignment)
+       or (p_signer = 'inbound' and not public.call_is_inbound(a))
        or (a.provider_call_id is not null and p_provider_call is not null and a.provider_call_id <> p_provider_call) then
         return 'foreign_call';
     end if;

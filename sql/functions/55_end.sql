@@ -44,6 +44,7 @@ begin
         v_class := 'finished';
     end if;
     v_status := case when q.cancel_requested_at is not null and (v_class <> 'finished' or a.hangup_at is not null) then 'canceled'
+                     when q.route = 'inbound' then public.inbound_outcome(v_class, v_reason, v_started is not null or v_seconds > 0)
                      when v_class = 'finished' then 'completed'
                      when v_class = 'unlisted' and v_started is not null then 'completed'
                      when v_started is not null and v_class <> 'retry_later' then 'failed'
@@ -77,7 +78,7 @@ declare
     v_scale double precision;
     v_delay double precision;
 begin
-    if q.id is null or q.status <> 'in-progress' then
+    if q.id is null or q.status <> 'in-progress' or q.route = 'inbound' then
         return false;
     end if;
     if p_refused then
@@ -158,8 +159,11 @@ begin
         update public.calls x
            set attempts = greatest(x.attempts, 1), total_cost_cents = v_cost, updated_at = now(),
                vapi_cost_cents = case when x.provider_type = 'vapi' then v_cost end
-         where x.id = c.id and x.created_at = c.created_at;
-        perform public.usage_write(c, v_seconds);
+         where x.id = c.id and x.created_at = c.created_at
+        returning x.* into c;
+        if public.call_counts(c, v_seconds) then
+            perform public.usage_write(c, v_seconds);
+        end if;
     end if;
     return true;
 end
@@ -233,7 +237,7 @@ begin
            call_id = coalesce(a.provider_call_id, q.call_id),
            last_error = case when p_status = 'failed' then p_reason else q.last_error end
      where q.id = p_call;
-    if c.attempts > 0 then
+    if public.call_counts(c, v_seconds) then
         perform public.usage_write(c, v_seconds);
     end if;
     insert into public.events (organization_id, type, subject_id, data)
@@ -251,6 +255,7 @@ begin
         'id', c.id, 'organization_id', c.organization_id, 'user_id', c.user_id, 'direction', c.direction, 'status', c.status,
         'progress', c.progress, 'recipient_number', c.to_number, 'recipient_name', c.recipient_name, 'recipient_email', c.recipient_email,
         'from_number', c.from_number, 'template_id', c.template_id, 'voice_id', c.voice_id, 'caller_number_id', c.caller_number_id,
+        'phone_number_id', c.phone_number_id, 'assistant_id', c.assistant_id,
         'provider_type', c.provider_type, 'provider_call_id', c.provider_call_id, 'priority', c.priority,
         'scheduled_time', public.time_view(c.scheduled_time), 'attempts', c.attempts, 'retry_of', c.retry_of,
         'custom_variables', c.custom_variables, 'metadata', c.metadata,

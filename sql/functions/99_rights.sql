@@ -42,6 +42,7 @@ grant execute on function public.request_identity_token(jsonb, text, text, text)
     to hookswitch_api;
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
     public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
+    public.webhook_ask(text, uuid, text, text, text, uuid, text, text, text, text),
     public.money_keep(text, text, text, jsonb, text),
     public.twilio_keep(text, text, jsonb, text),
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;

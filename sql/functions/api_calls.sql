@@ -63,11 +63,12 @@ $$;
 create or replace function public.call_view_of(p_call uuid) returns jsonb
     language plpgsql stable set search_path = '' as $$
 begin
-    return (select public.call_view(c) || jsonb_build_object('admission', q.admission, 'due_at', public.time_view(q.due_at),
-                                                     'expires_at', public.time_view(q.expires_at), 'max_attempts', q.max_attempts,
+    return (select public.call_view(c) || jsonb_build_object('admission', q.admission, 'due_at', public.time_view(w.due_at),
+                                                     'expires_at', public.time_view(w.expires_at), 'max_attempts', w.max_attempts,
                                                      'cancel_requested_at', public.time_view(q.cancel_requested_at))
       from public.calls c
       left join public.call_queue q on q.id = c.id
+      left join lateral (select q.due_at, q.expires_at, q.max_attempts where c.direction = 'outbound') w on true
      where c.id = p_call);
 end
 $$;

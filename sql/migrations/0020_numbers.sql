@@ -277,6 +277,13 @@ create unlogged table public.timings (
 comment on table public.timings is 'How often and how long: steps of workflows, requests to providers, requests to programs, questions to the database.  For /metrics; may be emptied at any time.';
 comment on column public.timings.buckets is 'How many took at most 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60 seconds, each counted in the first that holds it, and beyond.';
 
+-- ---- calls that come in -----------------------------------------------------------
+
+alter domain public.webhook_signer drop constraint webhook_signer_check;
+alter domain public.webhook_signer add constraint webhook_signer_check check (value in ('call', 'organization', 'installation', 'inbound'));
+alter table public.call_assignments add column answer text;
+comment on column public.call_assignments.answer is 'What Vapi was answered when it asked who takes an inbound call; empty: nobody; null: it did not ask.';
+
 alter table public.workflows add column is_ready boolean not null default true;
 comment on column public.workflows.is_ready is 'Whether a program that knows it has the settings that it needs.';
 

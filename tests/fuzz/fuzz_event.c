@@ -40,7 +40,7 @@ check_event(struct mem *m, enum voice_event_error error, const struct voice_even
 	check(e->key && strlen(e->key) <= 600 && utf8_valid(e->key, strlen(e->key)));
 	check(!e->assignment_id || strlen(e->assignment_id) == 36);
 	check(!e->provider_call_id || utf8_valid(e->provider_call_id, strlen(e->provider_call_id)));
-	check((e->report != NULL) == (e->class == EVENT_MOVES));
+	check((e->report != NULL) == (e->class == EVENT_MOVES || e->class == EVENT_ASK));
 	check_json(m, e->reply);
 	if (e->report)
 		check_json(m, e->report);

@@ -41,7 +41,7 @@ static const struct {
 	{ "end-of-call-report", EVENT_MOVES, "end-of-call-report" },
 	{ "end-of-call-report.unanswered", EVENT_MOVES, "end-of-call-report" },
 	{ "tool-calls", EVENT_ANSWER, "tool-calls" },
-	{ "assistant-request", EVENT_ANSWER, "assistant-request" },
+	{ "assistant-request", EVENT_ASK, "assistant-request" },
 	{ "transfer-destination-request", EVENT_ANSWER, "transfer-destination-request" },
 	{ "handoff-destination-request", EVENT_ANSWER, "handoff-destination-request" },
 	{ "function-call.legacy", EVENT_ANSWER, "function-call" },
@@ -78,9 +78,10 @@ every_message_has_its_class(void **state)
 		    strstr(messages[i].name, "unanswered") ? "b2c05a6a-16f8-7e54-8660-56b0af956a"
 							     "5d" :
 							     OURS);
-		assert_int_equal(e.report != NULL, messages[i].class == EVENT_MOVES);
-		if (messages[i].class != EVENT_ANSWER)
-			assert_string_equal(e.reply, "{}");
+		assert_int_equal(e.report != NULL,
+		    messages[i].class == EVENT_MOVES || messages[i].class == EVENT_ASK);
+		assert_int_equal(strcmp(e.reply, "{}") != 0,
+		    messages[i].class == EVENT_ANSWER || messages[i].class == EVENT_ASK);
 	}
 }
 
@@ -95,6 +96,7 @@ keys_tell_events_apart_and_repeats_not(void **state)
 	assert_string_equal(stored(m, "status-update.ringing").key, OURS ":status-update:ringing");
 	assert_string_equal(stored(m, "status-update.ended").key, OURS ":status-update:ended");
 	assert_string_equal(stored(m, "end-of-call-report").key, OURS ":end-of-call-report");
+	assert_string_equal(stored(m, "assistant-request").key, OURS ":assistant-request");
 	key = event(m, hang).key;
 	assert_memory_equal(key, OURS ":hang:", strlen(OURS ":hang:"));
 	assert_int_equal(strlen(key), strlen(OURS ":hang:") + 64);

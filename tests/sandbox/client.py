@@ -89,6 +89,10 @@ class Sandbox:
         """The assistants and phone numbers at Vapi, and how often each was asked for, made and imported."""
         return self._ask("GET", "vapi")
 
+    def vapi_call(self, to, caller="+15550100077", **act):
+        """Somebody calls a number that was imported at Vapi; act: what a rule for create may say.  Answers the call's id."""
+        return self._ask("POST", "vapi/call", json={"to": to, "from": caller, **act})["id"]
+
     def smtp_url(self, scheme="smtp", user=""):
         """Where mails are taken by SMTP; smtps needs --smtp-tls."""
         port = self.health()["smtp_port" if scheme == "smtp" else "smtps_port"]

@@ -17,22 +17,48 @@ class Life:
     def accept(self, provider, number, assignment, given):
         """Take a call on. given: (request body, action, gate's verdict, earliest start)."""
         body, act, verdict, start_at = given
-        call = Call(provider, number, assignment, body)
+        call = self._new(Call(provider, number, assignment, body), act)
+        call.blocked = verdict in ("blocked", "blocked-ended")
+        if verdict in ("ended", "blocked-ended"):
+            call.outcome = outcomes.OUTCOMES["limit"]
+        call.dialled = "ringing" in call.outcome.statuses
+        self.state.counters.accepted(call)
+        self._begin(call, verdict, start_at)
+        return call
+
+    def _new(self, call, act):
         settings = self.state.settings
         call.act = act
         call.outcome = outcomes.choose(act)
         call.durations = {**settings["durations"], **act.get("durations", {})}
         call.listed_at = call.created + act.get("list_lag", settings["list_lag"])
         call.readable_at = call.created + act.get("get_lag", settings["get_lag"])
-        call.blocked = verdict in ("blocked", "blocked-ended")
-        if verdict in ("ended", "blocked-ended"):
-            call.outcome = outcomes.OUTCOMES["limit"]
-        call.dialled = "ringing" in call.outcome.statuses
         self.state.calls[call.id] = call
-        self.state.counters.accepted(call)
         self.state.unfinished += 1
-        self._begin(call, verdict, start_at)
         return call
+
+    def ring(self, provider, number, body, act):
+        """A call comes in and holds a line; it waits for answer or turn_away.  It is no dial."""
+        call = self._new(Call(provider, number, "inbound", body), act)
+        call.status, call.dialled = "ringing", True
+        self._up(call)
+        return call
+
+    def answer(self, call):
+        """Somebody takes a call that came in."""
+        if not call.ended:
+            call.outcome = call.outcome._replace(statuses=tuple(s for s in call.outcome.statuses if s != "queued"))
+            self._go(call)
+
+    def turn_away(self, call, outcome):
+        """Nobody does."""
+        if not call.ended:
+            call.outcome = outcome
+            self._finish(call)
+
+    def _up(self, call):
+        call.live = True
+        self.state.counters.up(call.provider)
 
     def _begin(self, call, verdict, start_at):
         if verdict == "blocked-ended":
@@ -53,9 +79,8 @@ class Life:
     def _go(self, call):
         """The call holds a line from here on, if a telephone is going to ring."""
         call.status = call.outcome.statuses[0]
-        if call.dialled:
-            call.live = True
-            self.state.counters.up(call.provider)
+        if call.dialled and not call.live:
+            self._up(call)
         first = self.state.settings["first_event_delay"]
         if call.status == "ended":
             self._finish(call)

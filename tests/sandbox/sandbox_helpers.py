@@ -30,7 +30,7 @@ def fixture(name):
 
 
 class Receiver:
-    """Takes webhooks and remembers them; answers holds what to answer first."""
+    """Takes webhooks and remembers them; answers holds the statuses to answer first, said is what it says."""
 
     def __init__(self):
         outer = self
@@ -43,9 +43,9 @@ class Receiver:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.got.append((dict(self.headers), raw, time.time()))
                 self.send_response(outer.answers.pop(0) if outer.answers else 200)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(outer.said)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(outer.said)
 
             def log_message(self, *_):
                 """Say nothing."""
@@ -55,7 +55,7 @@ class Receiver:
 
             request_queue_size = 256
 
-        self.got, self.answers = [], []
+        self.got, self.answers, self.said = [], [], b"{}"
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -43,7 +43,7 @@ def vapi_call(call, settings):
     """A call as it is embedded in a webhook: without results and without control."""
     body = call.body
     out = {"id": call.id, "orgId": settings["vapi_org_id"], "createdAt": iso(call.created),
-           "updatedAt": iso(call.updated), "type": "outboundPhoneCall", "status": call.status,
+           "updatedAt": iso(call.updated), "type": "inboundPhoneCall" if call.inbound else "outboundPhoneCall", "status": call.status,
            "cost": 0}
     for key in ("assistantId", "assistant", "assistantOverrides", "squadId", "squad",
                 "workflowId", "workflow", "phoneNumberId", "phoneNumber", "customer", "name",
@@ -159,6 +159,8 @@ def vapi_message(call, own, settings):
     number = {"id": call.body.get("phoneNumberId"), "orgId": settings["vapi_org_id"],
               "provider": "twilio", "number": "+15550100001",
               "twilioAccountSid": "AC00000000000000000000000000000001", "name": "Main line"}
+    if call.inbound:
+        number = {k: call.inbound[k] for k in number if k in call.inbound}
     return {"message": {**own, "call": vapi_call(call, settings),
                         "timestamp": millis(time.time()),
                         "customer": call.body.get("customer", {}), "phoneNumber": number,

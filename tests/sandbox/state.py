@@ -133,6 +133,9 @@ class Call:
         self.events = []
         self.held = []
         self.tail = None
+        # Of a call that came in: the number at Vapi, the servers that are told (the first that is one), and what they asked for.
+        self.inbound = self.messages = self.said = None
+        self.servers = []
 
     def summary(self):
         """What the control interface shows."""
@@ -141,7 +144,7 @@ class Call:
                 "ended_reason": self.outcome.reason if self.ended else None,
                 "created": self.created, "started": self.started, "ended": self.ended,
                 "live": self.live, "blocked": self.blocked, "dialled": self.dialled,
-                "deleted": self.deleted, "finished": self.finished,
+                "deleted": self.deleted, "finished": self.finished, "inbound": self.inbound is not None,
                 "events": [e.kind for e in self.events]}
 
 

@@ -302,7 +302,7 @@ class Vapi:
         self.sender.release(call)
 
     def _tell(self, call, kind, own):
-        asked = call.body.get("assistantOverrides", {}).get("serverMessages")
+        asked = call.messages or call.body.get("assistantOverrides", {}).get("serverMessages")
         asked = DEFAULT_MESSAGES if asked is None else set(asked)
         if own["type"] == "transcript" and 'transcript[transcriptType="final"]' in asked:
             asked = asked | {"transcript"}
@@ -312,7 +312,8 @@ class Vapi:
     def delivery(self, call, message, spoilt):
         """The request that carries a message; a report gets fresh signed addresses each time."""
         settings = self.state.settings
-        server = call.body.get("assistantOverrides", {}).get("server") or {}
+        servers = [*call.servers, call.body.get("assistantOverrides", {}).get("server")]
+        server = next((s for s in servers if s and s.get("url")), {})
         own = "url" in server
         url = server["url"] if own else settings["vapi_webhook_url"]
         if not url:

@@ -109,10 +109,30 @@ class Sender:
             delay = act.get("delay", 0)
             if not delay:
                 call.tail = done
-            task = asyncio.ensure_future(
-                self._deliver(event, act, None if delay else previous, done))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self.start(self._deliver(event, act, None if delay else previous, done))
+
+    def start(self, work):
+        """Something that goes on by itself, until it is over or all is stopped."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def ask(self, event):
+        """Send an event whose answer counts; rules apply as to every other, and nothing is tried again.  Answers (status, bytes) of the last copy."""
+        call, kinds = event.call, (event.kind, event.kind)
+        call.events.append(event)
+        act = self.state.action(call.provider, "webhook", call.number, kinds)
+        if self._lost(act, kinds):
+            self._log(event, {"lost": True})
+            return None, b""
+        if act.get("delay"):
+            await asyncio.sleep(act["delay"])
+        if act.get("hold"):
+            await self.state.hold(act)
+        out = None, b""
+        for _ in range(int(act.get("copies", 1))):
+            _, *out = await self._post(event, act, 1)
+        return tuple(out)
 
     async def _deliver(self, event, act, previous, done):
         """The first attempt keeps the order of the call; further ones hold up nobody."""
@@ -138,10 +158,14 @@ class Sender:
 
     async def attempt(self, event, act, number):
         """Send once; returns the retry plan and the status, None where nobody answered."""
+        plan, status, _ = await self._post(event, act, number)
+        return plan, status
+
+    async def _post(self, event, act, number):
         call = event.call
         d = self.providers[call.provider].delivery(call, event.message, act.get("corrupt"))
         if d is None:
-            return None, None
+            return None, None, b""
         headers = self._headers(d, act.get("sign"))
         began, status, error, answer = time.time(), None, None, b""
         try:
@@ -155,7 +179,7 @@ class Sender:
         self._log(event, {"url": d.url, "attempt": number, "at": began, "status": status,
                           "seconds": round(time.time() - began, 4), "error": error,
                           "answer": answer.decode("utf-8", "replace")})
-        return d.plan, status
+        return d.plan, status, answer
 
     @staticmethod
     def _headers(d, sign):

@@ -28,7 +28,7 @@ select api.call_create('+15550100001', :'template', 'John', 'j@x.test', '2099-01
 select :'made'::jsonb ->> 'id' as call \gset
 select is(:'made'::jsonb - '{id,created_at,updated_at}'::text[], jsonb_build_object('organization_id', :'org', 'user_id', :'alice', 'direction', 'outbound', 'status', 'queued',
     'progress', null, 'recipient_number', '+15550100001', 'recipient_name', 'John', 'recipient_email', 'j@x.test', 'from_number', null, 'template_id', :'template',
-    'voice_id', null, 'caller_number_id', null, 'provider_type', null, 'provider_call_id', null, 'priority', 1, 'scheduled_time', '2099-01-02T03:04:05.000Z', 'attempts', 0,
+    'voice_id', null, 'caller_number_id', null, 'phone_number_id', null, 'assistant_id', null, 'provider_type', null, 'provider_call_id', null, 'priority', 1, 'scheduled_time', '2099-01-02T03:04:05.000Z', 'attempts', 0,
     'retry_of', null, 'custom_variables', '{"a":1}'::jsonb, 'metadata', '{"b":2}'::jsonb, 'started_at', null, 'ended_at', null, 'duration_seconds', null, 'ended_reason', null,
     'cost_cents', null, 'admission', null, 'due_at', '2099-01-02T03:04:05.000Z', 'expires_at', '2099-01-03T00:00:00.000Z', 'max_attempts', 4, 'cancel_requested_at', null), 'a call is created and shown whole');
 select throws_ok(format('select api.call_create(''5551234'', %L)', :'template'), 'PT422', 'number_invalid', 'what cannot be dialled is refused');

@@ -23,6 +23,10 @@ static const char *const hook_sql[] = {
 	" language plpgsql as $$ begin if $5 = 'broken' then perform 1 / 0; end if;"
 	" insert into public.taken values ($1, $2::text, $3, $4, $5, $6::text, $7, $8, $9, $10);"
 	" return 'kept'; end $$",
+	"create function public.webhook_ask(text, uuid, text, text, text, uuid, text, text, text,"
+	" text, out state text, out reply text) language plpgsql as $$ begin"
+	" state := public.webhook_keep($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);"
+	" reply := case when $5 <> 'nobody' then '{\"assistantId\":\"a-1\"}' end; end $$",
 	"create function public.webhook_count(text, text, bigint) returns void language sql as"
 	" $$ insert into public.counts values ($1, $2, $3) $$",
 	"create function public.webhook_secrets_of(text, uuid) returns table (kind text, config "
@@ -42,7 +46,8 @@ static const struct webhook hook = { .provider = "vapi",
 	.secrets = SET_VAPI_WEBHOOK_SECRET,
 	.plans = signature_vapi,
 	.nplans = SIGNATURE_VAPI_PLANS,
-	.token_header = "X-Vapi-Secret" };
+	.token_header = "X-Vapi-Secret",
+	.token_purpose = SEAL_INBOUND };
 
 /* The body's first word is the class, the second the type; what is behind them may be anything. */
 static int
@@ -231,6 +236,12 @@ a_call_token_names_its_attempt(void **state)
 	header[strlen(header) - 1] ^= 1;
 	send_event(HOOK(OTHER_ORGANIZATION), header, "moves status-update");
 	assert_int_equal(a.status, 401);
+	snprintf(header, sizeof(header), "HTTP_X_VAPI_SECRET=%s",
+	    seal_token(m, SEAL_INBOUND, OTHER_ORGANIZATION));
+	send_event(HOOK(OTHER_ORGANIZATION), header, "moves status-update");
+	assert_string_equal(only(m, "signer"), "inbound");
+	send_event(HOOK(DATABASE_ORGANIZATION), header, "moves status-update");
+	assert_int_equal(a.status, 401);
 }
 
 /* ---- keeping ---------------------------------------------------------- */
@@ -271,6 +282,23 @@ an_event_that_could_not_be_kept_is_not_answered_with_success(void **state)
 	    "DATABASE_URL=postgresql://127.0.0.1:1/x?connect_timeout=1", "moves status-update");
 	assert_int_equal(a.status, 503);
 	assert_true(child_has(&a, "Retry-After: "));
+}
+
+static void
+who_asks_is_answered_by_the_database(void **state)
+{
+	struct mem *m = *state;
+
+	DATABASE_OR_SKIP();
+	send_event(HOOK(DATABASE_ORGANIZATION), RIGHT, "ask assistant");
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.body, "{\"assistantId\":\"a-1\"}");
+	send_event(HOOK(DATABASE_ORGANIZATION), RIGHT, "ask nobody");
+	assert_string_equal(a.body, "{\"ok\":1}");
+	/* Somebody waits on the line: there is an answer, whatever is wrong. */
+	send_event(HOOK(DATABASE_ORGANIZATION), RIGHT, "ask broken");
+	assert_int_equal(a.status, 200);
+	assert_int_equal(json_len(json_get(taken(m), "taken")), 2);
 }
 
 static void
@@ -359,6 +387,7 @@ main(void)
 		WITH_MEM(a_call_token_names_its_attempt),
 		WITH_MEM(an_event_is_kept_as_it_came),
 		WITH_MEM(an_event_that_could_not_be_kept_is_not_answered_with_success),
+		WITH_MEM(who_asks_is_answered_by_the_database),
 		WITH_MEM(a_body_beyond_the_limit_is_refused),
 		WITH_MEM(chatter_is_counted_and_kept_only_when_asked),
 		WITH_MEM(any_bytes_become_text),

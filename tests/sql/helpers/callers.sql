@@ -78,6 +78,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.money_keep', 'webhook', null, null),
     ('public.twilio_keep', 'webhook', null, null),
     ('public.webhook_count', 'webhook', null, null),
+    ('public.webhook_ask', 'webhook', null, null),
     ('public.webhook_keep', 'webhook', null, null),
     ('public.webhook_keep_many', 'webhook', null, null),
     ('public.webhook_secrets_of', 'webhook', null, null),
