@@ -482,7 +482,8 @@ begin
     if n.id is null then
         return '{"done": true}';
     elsif v_refused is not null and v_refused <> 'vapi_404' then
-        raise exception 'unlink_refused' using errcode = 'PT409';
+        update public.phone_numbers x set last_error = v_refused where x.id = n.id;
+        return '{"next": "unlink", "sleep_seconds": 300}';
     end if;
     update public.phone_numbers x
        set linked_assistant = null, link_version = least(x.link_version, x.config_version - 1),
