@@ -29,9 +29,9 @@
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
 static const struct workflow *const workflows[] = { &flow_auth, &flow_cycle, &flow_dunning,
-	&flow_mail, &flow_number, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms, &flow_stripe_end,
-	&flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync, &flow_subscription_sync,
-	&flow_usage, &flow_usage_report, NULL };
+	&flow_mail, &flow_number, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms,
+	&flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
+	&flow_subscription_sync, &flow_usage, &flow_usage_report, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 
