@@ -7,19 +7,19 @@
 #include "base/clock.h"
 #include "base/scan.h"
 #include "base/settings.h"
-#include "base/text.h"
-#include "lib/crypto.h"
 #include "peers/raw.h"
+#include "peers/twilio.h"
 #include "peers/twilio_url.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
-enum { FORM_MAX = 32 * 1024, TIMEOUT_MS = 30000, ANSWER_MAX = 64 * 1024, PAGE_SIZE = 200 };
-enum { LIST_MAX = 2 * 1024 * 1024, CREDENTIALS_MAX = 512, TEXT_BYTES_MAX = TWILIO_TEXT_MAX * 4 };
+enum { TIMEOUT_MS = 30000, ANSWER_MAX = 64 * 1024, PAGE_SIZE = 200, LIST_MAX = 2 * 1024 * 1024 };
+enum { TEXT_BYTES_MAX = TWILIO_TEXT_MAX * 4 };
 /* What an administrator must mend is looked for again after so many seconds. */
 enum { AGAIN_SETTINGS = 300, AGAIN_RATE = 5 };
+
+static const char messages_path[] = "/Messages.json";
 
 /* ---- the requests ---------------------------------------------------- */
 
@@ -38,16 +38,6 @@ is_number(const char *s)
 	return n >= 7 && n <= 15 && s[1] != '0' && s[n + 1] == '\0';
 }
 
-/* It becomes a part of a path. */
-static bool
-is_account(const char *s)
-{
-	for (; s && *s; s++)
-		if (!isalnum((unsigned char)*s))
-			return false;
-	return s != NULL;
-}
-
 static bool
 is_text(const char *s)
 {
@@ -61,40 +51,8 @@ is_text(const char *s)
 static bool
 can(const struct twilio_message *in)
 {
-	return twilio_has_settings() && is_account(setting_str(SET_TWILIO_ACCOUNT_SID)) &&
-	    is_number(in->to) && is_text(in->text) && (!in->from || is_number(in->from));
-}
-
-static const char *const *
-headers(struct mem *m, bool form)
-{
-	const char **h = mem_alloc(m, 3 * sizeof(*h));
-	char encoded[CREDENTIALS_MAX * 4 / 3 + 8];
-	const char *pair = mem_printf(m, "%s:%s", setting_str(SET_TWILIO_ACCOUNT_SID),
-	    setting_str(SET_TWILIO_AUTH_TOKEN));
-	int n = pair && strlen(pair) <= CREDENTIALS_MAX ?
-	    crypto_base64((const unsigned char *)pair, strlen(pair), encoded, sizeof(encoded)) :
-	    -1;
-
-	if (!h || n < 0)
-		return NULL;
-	h[0] = mem_printf(m, "Authorization: Basic %s", encoded);
-	h[1] = form ? "Content-Type: application/x-www-form-urlencoded" : NULL;
-	return h[0] ? h : NULL;
-}
-
-static const char *
-url(struct mem *m, const char *query)
-{
-	return mem_printf(m, "%s/2010-04-01/Accounts/%s/Messages.json%s",
-	    setting_str(SET_TWILIO_BASE_URL), setting_str(SET_TWILIO_ACCOUNT_SID), query);
-}
-
-static void
-put(struct text *t, const char *name, const char *value)
-{
-	text_printf(t, "%s%s=", t->len > 0 ? "&" : "", name);
-	text_url(t, value);
+	return twilio_has_settings() && twilio_ready() && is_number(in->to) && is_text(in->text) &&
+	    (!in->from || is_number(in->from));
 }
 
 /* A messaging service chooses the number by itself. */
@@ -104,40 +62,30 @@ from_is_service(void)
 	return strncmp(setting_str(SET_TWILIO_SMS_FROM), "MG", 2) == 0;
 }
 
+/* How long it may take, and how much may come. */
 static int
-request(struct mem *m, const struct twilio_message *in, struct fetch_request *r)
+limited(int built, const struct twilio_message *in, size_t most, struct fetch_request *r)
 {
-	r->headers = headers(m, r->body.data != NULL);
 	r->timeout_ms = in->timeout_ms ? in->timeout_ms : TIMEOUT_MS;
-	errno = ENOMEM;
-	return r->url && r->headers ? 0 : -1;
+	r->max_bytes = most;
+	return built;
 }
 
 int
 twilio_message_send(struct mem *m, const struct twilio_message *in, struct fetch_request *ret)
 {
-	CLEANUP(text_clear) struct text form = TEXT(FORM_MAX);
-	struct fetch_request r = { .method = "POST", .max_bytes = ANSWER_MAX };
-	const char *told = twilio_webhook_url(m, "/message");
+	CLEANUP(twilio_form_clear) struct twilio_form f = TWILIO_FORM;
 
 	if (!can(in)) {
 		errno = EINVAL;
 		return -1;
 	}
-	put(&form, "To", in->to);
-	put(&form, !in->from && from_is_service() ? "MessagingServiceSid" : "From",
+	twilio_put(&f, "To", in->to);
+	twilio_put(&f, !in->from && from_is_service() ? "MessagingServiceSid" : "From",
 	    in->from ? in->from : setting_str(SET_TWILIO_SMS_FROM));
-	put(&form, "Body", in->text);
-	if (told)
-		put(&form, "StatusCallback", told);
-	r.url = url(m, "");
-	r.body = (struct span){ mem_dup(m, text_str(&form), form.len), form.len };
-	if (!text_ok(&form) || !r.body.data || request(m, in, &r) != 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	*ret = r;
-	return 0;
+	twilio_put(&f, "Body", in->text);
+	twilio_put(&f, "StatusCallback", twilio_webhook_url(m, "/message"));
+	return limited(twilio_post(m, messages_path, &f, ret), in, ANSWER_MAX, ret);
 }
 
 /* By number alone: a message that was not sent on yet has no date that a list could be asked for.
@@ -145,21 +93,15 @@ twilio_message_send(struct mem *m, const struct twilio_message *in, struct fetch
 int
 twilio_message_look(struct mem *m, const struct twilio_message *in, struct fetch_request *ret)
 {
-	CLEANUP(text_clear) struct text query = TEXT(FORM_MAX);
-	struct fetch_request r = { .method = "GET", .max_bytes = LIST_MAX };
+	CLEANUP(twilio_form_clear) struct twilio_form f = TWILIO_FORM;
 
 	if (!can(in)) {
 		errno = EINVAL;
 		return -1;
 	}
-	text_puts(&query, "?To=");
-	text_url(&query, in->to);
-	text_printf(&query, "&PageSize=%d", PAGE_SIZE);
-	r.url = url(m, text_str(&query));
-	if (request(m, in, &r) != 0)
-		return -1;
-	*ret = r;
-	return 0;
+	twilio_put(&f, "To", in->to);
+	twilio_put_int(&f, "PageSize", PAGE_SIZE);
+	return limited(twilio_get(m, messages_path, &f, ret), in, LIST_MAX, ret);
 }
 
 /* ---- errors ---------------------------------------------------------- */

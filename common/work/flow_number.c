@@ -14,8 +14,8 @@
 
 #include "base/settings.h"
 #include "peers/twilio.h"
-#include "work/number_twilio.h"
-#include "work/number_vapi.h"
+#include "work/flow_number_twilio.h"
+#include "work/flow_number_vapi.h"
 
 enum { TIMEOUT_MS = 15000, MINUTE_MS = 60 * 1000, TRIES = 10000 };
 #define DAY_MS (INT64_C(24) * 60 * MINUTE_MS)

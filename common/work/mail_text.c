@@ -94,6 +94,24 @@ static const struct kind kinds[] = {
 	    "{caller} called {phone_number} while its assistant could not take the call, and left "
 	    "a message of {seconds} seconds.",
 	    "Hear it", "It is the call's recording.", NULL, NULL, "/calls", false, false },
+	{ "number_ready", "{organization_name} can be called: {number}",
+	    "the phone number {number} of {organization_name} works. Its assistant answers it.",
+	    "See the number", "Call it once and hear for yourself.", NULL, NULL, "/numbers", false,
+	    false },
+	{ "number_failed", "A phone number of {organization_name} does not work",
+	    "the phone number {number} of {organization_name} does not work as was asked for. "
+	    "{reason}",
+	    "See the numbers", "Nothing is charged for a number that was given back.", NULL, NULL,
+	    "/numbers", false, false },
+	{ "number_paused", "The phone number {number} is paused",
+	    "the phone number {number} of {organization_name} is paused: nobody answers it. It is "
+	    "kept; it is given back on {until}.",
+	    "See the number", "With a plan that includes it, it works again.", NULL, NULL,
+	    "/numbers", false, false },
+	{ "number_released", "The phone number {number} was given back",
+	    "the phone number {number} of {organization_name} was given back. Who calls it does "
+	    "not reach you any more.",
+	    NULL, "There is nothing that you need to do.", NULL, NULL, NULL, false, false },
 };
 
 /* What is said where the data name nothing. */
@@ -123,6 +141,9 @@ static const struct {
 	{ "caller", "Somebody" },
 	{ "phone_number", "a number" },
 	{ "seconds", "some" },
+	{ "number", "that you asked for" },
+	{ "reason", "It could not be set up." },
+	{ "until", "no day that is set" },
 };
 
 /* What is made for one mail. */

@@ -30,6 +30,7 @@ grant execute on function public.current_user_id(), public.current_organization_
 grant execute on function public.schedule_call(uuid, uuid, text, text, text, timestamptz, integer, jsonb, jsonb) to authenticated, service_role, hookswitch_api;
 grant execute on function public.get_next_call_in_queue(), public.get_best_available_provider(), public.assign_call_to_provider(uuid, uuid),
     public.complete_call(uuid, integer, text, text), public.handle_failed_call(uuid, text) to service_role;
+grant execute on function public.provision_phone_transaction(uuid, text, text, text) to service_role;
 grant execute on function public.call_view(public.calls), public.call_view_of(uuid), public.time_view(timestamptz),
     public.cursor_bytes(text), public.cursor_make(text, timestamptz, text),
     public.cursor_read(text, text, text), public.call_enter(uuid, uuid, jsonb), public.call_cancel(uuid),

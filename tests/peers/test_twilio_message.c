@@ -83,15 +83,17 @@ a_text_is_asked_for_in_twilios_form(void **state)
 	assert_string_equal(r.method, "POST");
 	assert_string_equal(r.url, "https://api.twilio.com/2010-04-01/Accounts/AC01/Messages.json");
 	assert_string_equal(r.headers[0], "Authorization: Basic QUMwMTpzZWNyZXQ=");
-	assert_string_equal(r.headers[1], "Content-Type: application/x-www-form-urlencoded");
-	assert_null(r.headers[2]);
+	assert_string_equal(r.headers[2], "Content-Type: application/x-www-form-urlencoded");
+	assert_null(r.headers[3]);
 	assert_string_equal(r.body.data,
 	    "To=%2B15550100003&From=%2B15550100001&Body=Your%20appointment%20is%20booked%20for%"
 	    "20Tue%2010%3A00.");
 	assert_int_equal(r.body.len, strlen(r.body.data));
 
-	settings_are("AC01", "secret", "MG77");
+	/* While the token is changed there are two. */
+	settings_are("AC01", "secret, before", "MG77");
 	assert_int_equal(twilio_message_send(*state, &plain_text, &r), 0);
+	assert_string_equal(r.headers[0], "Authorization: Basic QUMwMTpzZWNyZXQ=");
 	assert_non_null(strstr(r.body.data, "&MessagingServiceSid=MG77&"));
 	assert_null(strstr(r.body.data, "From="));
 }
@@ -107,7 +109,7 @@ it_is_looked_for_by_its_number(void **state)
 	    "https://api.twilio.com/2010-04-01/Accounts/AC01/Messages.json?To=%2B15550100003&"
 	    "PageSize=200");
 	assert_string_equal(r.headers[0], "Authorization: Basic QUMwMTpzZWNyZXQ=");
-	assert_null(r.headers[1]);
+	assert_null(r.headers[2]);
 	assert_int_equal(r.body.len, 0);
 }
 

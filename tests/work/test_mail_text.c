@@ -42,6 +42,10 @@ static const struct {
 	{ "payment_recovered", "Acme is paid up", NULL, NULL, false },
 	{ "plan_changed", "Acme has the plan business", NULL, NULL, false },
 	{ "subscription_canceled", "The subscription of Acme has ended", NULL, NULL, false },
+	{ "number_ready", "Acme can be called: +15550100001", NULL, NULL, false },
+	{ "number_failed", "A phone number of Acme does not work", NULL, NULL, false },
+	{ "number_paused", "The phone number +15550100001 is paused", NULL, NULL, false },
+	{ "number_released", "The phone number +15550100001 was given back", NULL, NULL, false },
 };
 
 static void
@@ -53,7 +57,8 @@ each_kind_says_what_it_is(void **state)
 	v.data = parsed(*state,
 	    "{\"organization_name\":\"Acme\",\"inviter_name\":\"Pat\",\"role\":\"admin\","
 	    "\"percent\":\"80\",\"kind\":\"calls\",\"period_start\":\"1 Nov 2026\","
-	    "\"period_end\":\"1 Dec 2026\",\"plan\":\"business\"}");
+	    "\"period_end\":\"1 Dec 2026\",\"plan\":\"business\","
+	    "\"number\":\"+15550100001\"}");
 	for (size_t i = 0; i < COUNT(kinds); i++) {
 		p = parts_of(*state, kinds[i].kind, &v);
 		assert_string_equal(p.subject, kinds[i].subject);

@@ -70,6 +70,7 @@ insert into callers (name, callers, attempt, answer) values
     -- The back end of an application is trusted with all of it.
     ('public.assign_call_to_provider', 'service', null, null),
     ('public.complete_call', 'service', null, null),
+    ('public.provision_phone_transaction', 'service', null, null),
     ('public.get_best_available_provider', 'service', null, null),
     ('public.get_next_call_in_queue', 'service', null, null),
     ('public.handle_failed_call', 'service', null, null),

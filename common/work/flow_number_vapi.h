@@ -1,8 +1,8 @@
 /*
- * number_vapi.h - the steps of the workflow "phone-number" that ask Vapi.
+ * flow_number_vapi.h - the steps of the workflow "phone-number" that ask Vapi.
  */
-#ifndef WORK_NUMBER_VAPI_H
-#define WORK_NUMBER_VAPI_H
+#ifndef WORK_FLOW_NUMBER_VAPI_H
+#define WORK_FLOW_NUMBER_VAPI_H
 
 #include "work/step.h"
 

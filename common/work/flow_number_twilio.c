@@ -1,12 +1,12 @@
 /*
- * number_twilio.c - the steps of the workflow "phone-number" that ask Twilio: a number is searched,
- * bought, set and given back.
+ * flow_number_twilio.c - the steps of the workflow "phone-number" that ask Twilio: a number is
+ * searched, bought, set and given back.
  */
-#include "work/number_twilio.h"
+#include "work/flow_number_twilio.h"
 
 #include "peers/twilio_number.h"
 #include "peers/twilio_url.h"
-#include "work/number_step.h"
+#include "work/flow_number_step.h"
 #include "work/outcome_step.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
- * number_step.c - what the steps of the workflow "phone-number" are told and say.
+ * flow_number_step.c - what the steps of the workflow "phone-number" are told and say.
  */
-#include "work/number_step.h"
+#include "work/flow_number_step.h"
 
 #include "work/outcome_step.h"
 

@@ -1,8 +1,8 @@
 /*
- * number_twilio.h - the steps of the workflow "phone-number" that ask Twilio.
+ * flow_number_twilio.h - the steps of the workflow "phone-number" that ask Twilio.
  */
-#ifndef WORK_NUMBER_TWILIO_H
-#define WORK_NUMBER_TWILIO_H
+#ifndef WORK_FLOW_NUMBER_TWILIO_H
+#define WORK_FLOW_NUMBER_TWILIO_H
 
 #include "work/step.h"
 

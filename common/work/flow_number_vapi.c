@@ -1,14 +1,13 @@
 /*
- * number_vapi.c - the steps of the workflow "phone-number" that ask Vapi: a number of Twilio's is
- * imported, told of its assistant, unlinked and removed.
+ * flow_number_vapi.c - the steps of the workflow "phone-number" that ask Vapi: a number of Twilio's
+ * is imported, told of its assistant, unlinked and removed.
  */
-#include "work/number_vapi.h"
+#include "work/flow_number_vapi.h"
 
 #include "base/settings.h"
 #include "lib/seal.h"
 #include "peers/vapi_number.h"
-#include "work/number_step.h"
-#include "work/number_twilio.h"
+#include "work/flow_number_step.h"
 #include "work/outcome_step.h"
 
 #include <string.h>

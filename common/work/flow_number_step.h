@@ -1,9 +1,9 @@
 /*
- * number_step.h - what the steps of the workflow "phone-number" are told and say; only for
- * flow_number.c, number_twilio.c and number_vapi.c.
+ * flow_number_step.h - what the steps of the workflow "phone-number" are told and say; only for
+ * flow_number.c, flow_number_twilio.c and flow_number_vapi.c.
  */
-#ifndef WORK_NUMBER_STEP_H
-#define WORK_NUMBER_STEP_H
+#ifndef WORK_FLOW_NUMBER_STEP_H
+#define WORK_FLOW_NUMBER_STEP_H
 
 #include "base/text.h"
 #include "peers/outcome.h"
