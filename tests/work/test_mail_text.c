@@ -42,6 +42,7 @@ static const struct {
 	{ "payment_recovered", "Acme is paid up", NULL, NULL, false },
 	{ "plan_changed", "Acme has the plan business", NULL, NULL, false },
 	{ "subscription_canceled", "The subscription of Acme has ended", NULL, NULL, false },
+	{ "voice_message", "A caller left a message for Acme", NULL, NULL, false },
 };
 
 static void
