@@ -17,53 +17,52 @@ event(struct mem *m, enum twilio_event_kind kind, const char *body)
 	return e;
 }
 
+/* Bodies, and what is read in them. */
+static const struct {
+	enum twilio_event_kind kind;
+	const char *body, *key, *type, *facts;
+} rows[] = {
+	{ TWILIO_CALL,
+	    "CallSid=CA1&AccountSid=AC1&From=%2B15550100001&To=%2B15550100002&CallStatus="
+	    "no-answer&CallDuration=0&SequenceNumber=3&Direction=inbound",
+	    "CA1:no-answer:3", "call:no-answer",
+	    "{\"kind\":\"call\",\"sid\":\"CA1\",\"status\":\"no-answer\",\"from\":"
+	    "\"+15550100001\",\"to\":\"+15550100002\",\"duration\":\"0\",\"direction\":"
+	    "\"inbound\"}" },
+	{ TWILIO_MESSAGE, "MessageSid=SM1&MessageStatus=delivered", "SM1:delivered",
+	    "message:delivered",
+	    "{\"kind\":\"message\",\"sid\":\"SM1\",\"status\":\"delivered\"}" },
+	{ TWILIO_MESSAGE, "SmsSid=SM1&SmsStatus=failed&ErrorCode=30008", "SM1:failed",
+	    "message:failed",
+	    "{\"kind\":\"message\",\"sid\":\"SM1\",\"status\":\"failed\",\"error_code\":"
+	    "\"30008\"}" },
+	{ TWILIO_SMS, "MessageSid=SM2&From=a&To=b&Body=a%22%0a%01&NumSegments=1&SmsStatus=x",
+	    "SM2:received", "sms",
+	    "{\"kind\":\"sms\",\"sid\":\"SM2\",\"from\":\"a\",\"to\":\"b\",\"body\":"
+	    "\"a\\\"\\n\\u0001\",\"segments\":\"1\",\"media\":[]}" },
+	{ TWILIO_SMS, "MessageSid=MM2&MediaUrl0=u&MediaContentType0=t&MediaUrl1=v&MediaUrl3=w",
+	    "MM2:received", "sms",
+	    "{\"kind\":\"sms\",\"sid\":\"MM2\",\"media\":[{\"url\":\"u\",\"type\":\"t\"},{"
+	    "\"url\":\"v\",\"type\":null}]}" },
+	{ TWILIO_VOICE, "CallSid=CA1&CallStatus=ringing", "CA1:voice", "voice",
+	    "{\"kind\":\"voice\",\"sid\":\"CA1\"}" },
+	{ TWILIO_VOICE, "CallSid=CA1&DialCallStatus=busy", "CA1:busy", "voice",
+	    "{\"kind\":\"voice\",\"sid\":\"CA1\",\"dialed\":\"busy\"}" },
+	{ TWILIO_RECORDING, "CallSid=CA1&RecordingSid=RE1&RecordingUrl=http%3A%2F%2Fx", "RE1:taken",
+	    "recording",
+	    "{\"kind\":\"recording\",\"sid\":\"CA1\",\"status\":\"taken\",\"recording\":"
+	    "\"RE1\",\"url\":\"http://x\"}" },
+	{ TWILIO_RECORDING, "CallSid=CA1&RecordingSid=RE1&RecordingStatus=completed",
+	    "RE1:completed", "recording",
+	    "{\"kind\":\"recording\",\"sid\":\"CA1\",\"status\":\"completed\","
+	    "\"recording\":\"RE1\"}" },
+	{ TWILIO_SMS, "{\"MessageSid\":\"SM3\",\"Body\":\"\xc3\xa9\",\"To\":7}", "SM3:received",
+	    "sms", "{\"kind\":\"sms\",\"sid\":\"SM3\",\"body\":\"\xc3\xa9\",\"media\":[]}" },
+};
+
 static void
 each_kind_has_its_key_and_its_facts(void **state)
 {
-	static const struct {
-		enum twilio_event_kind kind;
-		const char *body, *key, *type, *facts;
-	} rows[] = {
-		{ TWILIO_CALL,
-		    "CallSid=CA1&AccountSid=AC1&From=%2B15550100001&To=%2B15550100002&CallStatus="
-		    "no-answer&CallDuration=0&SequenceNumber=3&Direction=inbound",
-		    "CA1:no-answer:3", "call:no-answer",
-		    "{\"kind\":\"call\",\"sid\":\"CA1\",\"status\":\"no-answer\",\"from\":"
-		    "\"+15550100001\",\"to\":\"+15550100002\",\"duration\":\"0\",\"direction\":"
-		    "\"inbound\"}" },
-		{ TWILIO_MESSAGE, "MessageSid=SM1&MessageStatus=delivered", "SM1:delivered",
-		    "message:delivered",
-		    "{\"kind\":\"message\",\"sid\":\"SM1\",\"status\":\"delivered\"}" },
-		{ TWILIO_MESSAGE, "SmsSid=SM1&SmsStatus=failed&ErrorCode=30008", "SM1:failed",
-		    "message:failed",
-		    "{\"kind\":\"message\",\"sid\":\"SM1\",\"status\":\"failed\",\"error_code\":"
-		    "\"30008\"}" },
-		{ TWILIO_SMS,
-		    "MessageSid=SM2&From=a&To=b&Body=a%22%0a%01&NumSegments=1&SmsStatus=x",
-		    "SM2:received", "sms",
-		    "{\"kind\":\"sms\",\"sid\":\"SM2\",\"from\":\"a\",\"to\":\"b\",\"body\":"
-		    "\"a\\\"\\n\\u0001\",\"segments\":\"1\",\"media\":[]}" },
-		{ TWILIO_SMS,
-		    "MessageSid=MM2&MediaUrl0=u&MediaContentType0=t&MediaUrl1=v&MediaUrl3=w",
-		    "MM2:received", "sms",
-		    "{\"kind\":\"sms\",\"sid\":\"MM2\",\"media\":[{\"url\":\"u\",\"type\":\"t\"},{"
-		    "\"url\":\"v\",\"type\":null}]}" },
-		{ TWILIO_VOICE, "CallSid=CA1&CallStatus=ringing", "CA1:voice", "voice",
-		    "{\"kind\":\"voice\",\"sid\":\"CA1\"}" },
-		{ TWILIO_VOICE, "CallSid=CA1&DialCallStatus=busy", "CA1:busy", "voice",
-		    "{\"kind\":\"voice\",\"sid\":\"CA1\",\"dialed\":\"busy\"}" },
-		{ TWILIO_RECORDING, "CallSid=CA1&RecordingSid=RE1&RecordingUrl=http%3A%2F%2Fx",
-		    "RE1:taken", "recording",
-		    "{\"kind\":\"recording\",\"sid\":\"CA1\",\"status\":\"taken\",\"recording\":"
-		    "\"RE1\",\"url\":\"http://x\"}" },
-		{ TWILIO_RECORDING, "CallSid=CA1&RecordingSid=RE1&RecordingStatus=completed",
-		    "RE1:completed", "recording",
-		    "{\"kind\":\"recording\",\"sid\":\"CA1\",\"status\":\"completed\","
-		    "\"recording\":\"RE1\"}" },
-		{ TWILIO_SMS, "{\"MessageSid\":\"SM3\",\"Body\":\"\xc3\xa9\",\"To\":7}",
-		    "SM3:received", "sms",
-		    "{\"kind\":\"sms\",\"sid\":\"SM3\",\"body\":\"\xc3\xa9\",\"media\":[]}" },
-	};
 	struct twilio_event e;
 	size_t i;
 
