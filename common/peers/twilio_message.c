@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "lib/crypto.h"
 #include "peers/raw.h"
+#include "peers/twilio.h"
 #include "peers/twilio_url.h"
 
 #include <ctype.h>
@@ -70,8 +71,9 @@ headers(struct mem *m, bool form)
 {
 	const char **h = mem_alloc(m, 3 * sizeof(*h));
 	char encoded[CREDENTIALS_MAX * 4 / 3 + 8];
-	const char *pair = mem_printf(m, "%s:%s", setting_str(SET_TWILIO_ACCOUNT_SID),
-	    setting_str(SET_TWILIO_AUTH_TOKEN));
+	const char *token = twilio_token(m);
+	const char *pair =
+	    token ? mem_printf(m, "%s:%s", setting_str(SET_TWILIO_ACCOUNT_SID), token) : NULL;
 	int n = pair && strlen(pair) <= CREDENTIALS_MAX ?
 	    crypto_base64((const unsigned char *)pair, strlen(pair), encoded, sizeof(encoded)) :
 	    -1;

@@ -161,6 +161,12 @@ def test_a_text_that_nobody_knows_waits_and_is_given_up(stack, hooks):
     assert hooks.states() == ["unmatched"]
 
 
+def test_while_a_token_is_changed_the_first_is_sent(stack, alice):
+    stack.value("select sms_send('one', %s, 'Hello', %s)", CALLER, alice.organization)
+    stack.work(env={"TWILIO_AUTH_TOKEN": f"{stack.keys['twilio']}, other"})
+    assert len(stack.sandbox.texts()) == 1
+
+
 def test_what_was_never_sent_says_so(stack, hooks, alice):
     stack.sandbox.settings(twilio_opted_out=[CALLER])
     stack.value("select sms_send('one', %s, 'Hello', %s)", CALLER, alice.organization)
