@@ -168,7 +168,8 @@ content_type(const char *url)
 	return NULL;
 }
 
-/* A message that a caller left while no assistant was there lies at Twilio, whose addresses stay. */
+/* A message that a caller left while no assistant was there lies at Twilio; such addresses stay.
+ */
 static const char *
 plain_recording(const struct json *row)
 {

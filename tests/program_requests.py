@@ -40,6 +40,13 @@ def requests_for(stack, alice):
             return hooks.money(provider, b"{" if n % 17 == 0 else event, {} if n % 13 == 0 else None)
         return send
 
+    def twilio(_, n):
+        tail, form = [("/sms", {"MessageSid": f"SM{n}", "From": "+15550100001", "To": "+15550100002", "Body": "x" * (n % 3000)}),
+                      ("/message", {"MessageSid": f"SM{n % 40}", "MessageStatus": "sent"}),
+                      ("/status", {"CallSid": f"CA{n}", "CallStatus": "completed"}),
+                      ("/voice", {"CallSid": f"CA{n}", "To": "+15550100002"})][n % 4]
+        return hooks.twilio(tail, form, {} if n % 13 == 0 else None)
+
     def auth(who, n):
         ann = {"email": f"ann{n % 7}@example.com", "password": "correct horse"}
         return [lambda: who.ask("POST", "/api/v1/auth/signup", ann), lambda: who.ask("POST", "/api/v1/auth/signin", ann),
@@ -96,7 +103,7 @@ def requests_for(stack, alice):
 
     return {"admin": admin, "auth": auth, "auth-v1": auth_v1, "billing": billing, "calls": calls, "checkout": checkout, "contacts": contacts, "organizations": organizations, "templates": templates,
             "voices": voices, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
-            "stripe-webhook": money("stripe"), "paddle-webhook": money("paddle"),
+            "stripe-webhook": money("stripe"), "paddle-webhook": money("paddle"), "twilio-webhook": twilio,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),
             "workflow-pump": lambda _, n: inside.ask("GET" if n % 3 else "POST", (
                 "/internal/workflow-pump", "/internal/workflow-runs?limit=5", "/internal/workflow-runs/none")[n % 3]),

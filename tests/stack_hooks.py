@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from pathlib import Path
+from urllib.parse import urlencode
 
 from stack_client import Client
 
@@ -74,6 +75,12 @@ def paddle_signature(secret, body, at=None):
     return {"Paddle-Signature": ";".join([f"ts={stamp}", *(f"h1={s}" for s in signed)])}
 
 
+def twilio_signature(token, url, form=()):
+    """Twilio's header over an address and a form (pairs), as its own library makes it."""
+    text = url + "".join(name + value for name, value in sorted(set(form)))
+    return {"X-Twilio-Signature": base64.b64encode(mac(token, text.encode(), "sha1")).decode()}
+
+
 SIGNATURES = {"stripe": stripe_signature, "paddle": paddle_signature}
 
 
@@ -108,6 +115,16 @@ class Hooks:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = SIGNATURES[provider](self.stack.secrets[provider], raw) if headers is None else headers
         return Client(self.stack.url, signed).ask("POST", f"/api/webhooks/{provider}", raw)
+
+    def twilio(self, tail, form, headers=None, account="AC1", raw=None):
+        """One of Twilio below its address, of our account, truly signed unless headers say otherwise; answers the response.  form: a mapping,
+        or pairs; raw: other bytes than the form's."""
+        pairs = [(name, str(value)) for name, value in (form.items() if isinstance(form, dict) else form)]
+        pairs += [("AccountSid", account)] if account else []
+        path = "/api/webhooks/twilio" + tail
+        signed = twilio_signature(self.stack.keys["twilio"], self.stack.url + path, pairs) if headers is None else headers
+        return Client(self.stack.url, {"Content-Type": "application/x-www-form-urlencoded", **signed}).ask(
+            "POST", path, urlencode(pairs).encode() if raw is None else raw)
 
     def token(self, assignment):
         """The header with the token of one call, as the provider was given it."""

@@ -2,9 +2,9 @@
  * flow_sms.c - the workflow "sms": one text message, sent once.
  *
  * Its input: {"to", "text", "from"}; without from it is TWILIO_SMS_FROM.  Before each try
- * public.sms_prepare (sql/functions/85_sms.sql) says whether the number may be texted.  Twilio takes
- * no key: where the outcome is unknown it is looked for in Twilio's list, and sent again only when it
- * is certainly not there.  What Twilio tells later of its delivery finds it by the SID that
+ * public.sms_prepare (sql/functions/85_sms.sql) says whether the number may be texted.  Twilio
+ * takes no key: where the outcome is unknown it is looked for in Twilio's list, and sent again only
+ * when it is certainly not there.  What Twilio tells later of its delivery finds it by the SID that
  * public.sms_sent keeps.
  */
 #include "work/flow_sms.h"

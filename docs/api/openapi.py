@@ -105,12 +105,15 @@ SECURITY_SCHEMES = {
     "paddleSignature": _signed("Paddle-Signature", "As in ts=1790000000;h1=5257...: h1 is the HMAC-SHA256, in hex, of ts, a colon and the body, "
                                "keyed with one of PADDLE_WEBHOOK_SECRET; ts may be HOOKSWITCH_PADDLE_TOLERANCE_SECONDS off.  One of several "
                                "h1 is enough."),
+    "twilioSignature": _signed("X-Twilio-Signature", "HMAC-SHA1, in base64, of the address as Twilio was told it (TWILIO_WEBHOOK_URL) and of the form's "
+                               "fields, sorted, each distinct one as its name and its value, keyed with one of TWILIO_AUTH_TOKEN."),
 }
 # How webhooks are proved; an organization may have other ways stored for it (webhook_secrets).
 SIGNED = {
     "vapi-webhook": [{"vapiSecret": []}, {"vapiBearer": []}, {"vapiHmac": [], "vapiTimestamp": []}, {"vapiSignature": []}],
     "stripe-webhook": [{"stripeSignature": []}],
     "paddle-webhook": [{"paddleSignature": []}],
+    "twilio-webhook": [{"twilioSignature": []}],
     "synthflow-webhook": [{f"synthflow{n}": []} for n in (1, 2, 3)],
 }
 SECURITY = {"public": [], "person": [{"token": []}], "operator": [{"token": []}], "local": [{"internal": []}, {}],

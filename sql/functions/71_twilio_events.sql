@@ -193,6 +193,9 @@ create or replace function public.twilio_call_close(c public.calls) returns void
 begin
     perform public.call_close(c.id, c.created_at, case when public.twilio_call_succeeded(c) then 'completed' else 'failed' end, 'assistant_down', null);
     update public.webhook_events e set state = 'applied', report = null, try_at = null
-     where e.provider = 'twilio' and e.provider_call_id = c.provider_call_id and e.state = 'waiting';
+      from (select w.id, w.received_at from public.webhook_events w
+             where w.provider = 'twilio' and w.provider_call_id = c.provider_call_id and w.state = 'waiting'
+               for update skip locked) w -- one that is tried at this moment finds out by itself
+     where e.id = w.id and e.received_at = w.received_at;
 end
 $$;

@@ -50,6 +50,12 @@ begin
 end
 $$;
 
+-- What becomes of a message and that it was taken are told at the same moment: one of them is first.
+create or replace function public.sms_lock(p_sid text) returns void
+    language sql security definer set search_path = '' as $$
+    select pg_advisory_xact_lock(hashtextextended('twilio:' || p_sid, 0))
+$$;
+
 -- Twilio has taken it, in the transaction that stores its answer.  What Twilio told of it before that waits no longer.  A message that was
 -- found in Twilio's list for two runs is the first one's.
 create or replace function public.sms_sent(p_run jsonb) returns jsonb
@@ -58,13 +64,15 @@ declare
     v_sid text := p_run -> 'result' ->> 'id';
     w public.webhook_events;
 begin
+    perform public.sms_lock(v_sid);
     update public.text_messages m
        set provider_sid = case when x.taken then m.provider_sid else v_sid end, status = coalesce(p_run -> 'result' ->> 'status', 'queued'),
            error_code = null, status_at = clock_timestamp()
       from (select exists (select from public.text_messages o where o.provider = 'twilio' and o.provider_sid = v_sid) as taken) x
      where m.run_id = p_run ->> 'id' and m.provider_sid is null;
     for w in select * from public.webhook_events e
-              where e.provider = 'twilio' and e.provider_call_id = v_sid and e.state = 'waiting' order by e.id for update loop
+              where e.provider = 'twilio' and e.provider_call_id = v_sid and e.state = 'waiting' order by e.id
+              for update skip locked loop -- those are tried by somebody who waits for this
         perform public.webhook_try(w);
     end loop;
     return null;
@@ -90,7 +98,7 @@ $$;
 create or replace function public.sms_run_ended() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
-    perform public.sms_not_sent(new.id, new.state, coalesce(new.last_error, new.state));
+    perform public.sms_not_sent(new.id, new.state, regexp_replace(coalesce(new.last_error, new.state), '^[a-z]+: ', ''));
     return null;
 end
 $$;

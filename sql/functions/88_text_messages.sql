@@ -140,6 +140,7 @@ declare
     m public.text_messages;
     v_rank integer := public.sms_rank(p ->> 'status');
 begin
+    perform public.sms_lock(p ->> 'sid');
     select * into m from public.text_messages x where x.provider = 'twilio' and x.provider_sid = p ->> 'sid' for update;
     organization := m.organization_id;
     state := case when m.id is null then 'waiting' when v_rank is null then 'unknown' else 'ignored' end;

@@ -7,10 +7,11 @@ import struct
 import subprocess
 import threading
 import time
+from urllib.parse import urlencode
 
 import measure
 from stack import PROGRAMS
-from stack_hooks import SIGNATURES, synthflow_signature
+from stack_hooks import SIGNATURES, synthflow_signature, twilio_signature
 from stack_operators import CLAIM
 from stack_process import wait_until
 
@@ -19,6 +20,7 @@ PUMPS, IDLE_AFTER = ("queue-pump", "workflow-pump"), 20
 NAMES = ("memory-pss", "start")
 WEBHOOK = b'{"message":{"type":"hang","timestamp":1789999918123,"call":{"id":"bench"}}}'
 MONEY_WEBHOOK = b'{"id":"evt_bench","event_id":"evt_bench","type":"x","event_type":"x"}'
+TWILIO_PATH, TWILIO_FORM = "/api/webhooks/twilio/status", (("AccountSid", "AC1"), ("CallSid", "CAbench"), ("CallStatus", "completed"))
 SYNTHFLOW_WEBHOOK = b'{"status":"completed","call":{"call_id":"bench","status":"completed"}}'
 
 
@@ -45,6 +47,8 @@ def requests_of(stack):
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),
         "synthflow-webhook": ("POST", f"/api/webhooks/synthflow/{org}", signed, SYNTHFLOW_WEBHOOK),
         **{f"{kind}-webhook": ("POST", f"/api/webhooks/{kind}", signed, MONEY_WEBHOOK) for kind, signed in money.items()},
+        "twilio-webhook": ("POST", TWILIO_PATH, {"X_TWILIO_SIGNATURE": twilio_signature(
+            stack.keys["twilio"], stack.url + TWILIO_PATH, TWILIO_FORM)["X-Twilio-Signature"]}, urlencode(TWILIO_FORM).encode()),
         "queue-pump": ("POST", "/internal/queue-pump", internal, b""),
         "workflow-pump": ("POST", "/internal/workflow-pump", internal, b""),
         "status": ("GET", "/readyz", {}, b""),

@@ -16,7 +16,7 @@ from stack_process import PATIENCE, children, end_all, free_port
 
 TOP = Path(__file__).resolve().parents[2]
 RENDER = TOP / "nginx" / "render"
-PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "stripe-webhook", "paddle-webhook", "queue-pump", "workflow-pump", "status")
+PROGRAMS = ("calls", "vapi-webhook", "synthflow-webhook", "stripe-webhook", "paddle-webhook", "twilio-webhook", "queue-pump", "workflow-pump", "status")
 MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
 ECHO = """#!/bin/sh
@@ -128,6 +128,7 @@ def problem(answer, status, code):
     ("/api/v1/calls", "calls"), ("/api/v1/calls/", "calls"), ("/api/v1/calls/7/cancel?x=1", "calls"),
     ("/api/webhooks/vapi/7", "vapi-webhook"), ("/api/webhooks/synthflow/7", "synthflow-webhook"),
     ("/api/webhooks/stripe", "stripe-webhook"), ("/api/webhooks/paddle", "paddle-webhook"),
+    ("/api/webhooks/twilio/sms", "twilio-webhook"), ("/api/webhooks/twilio/voice/recording", "twilio-webhook"),
     ("/internal/queue-pump?wait=1", "queue-pump"),
     ("/internal/workflow-pump", "workflow-pump"), ("/internal/workflow-runs?state=failed", "workflow-pump"),
     ("/internal/workflow-runs/mail:1/redrive", "workflow-pump"), ("/healthz", "status"), ("/readyz", "status"),

@@ -99,6 +99,28 @@ a_text_is_asked_for_in_twilios_form(void **state)
 }
 
 static void
+it_may_be_from_another_number_and_twilio_tells_what_becomes_of_it(void **state)
+{
+	struct twilio_message from = plain_text;
+	struct fetch_request r;
+
+	settings_are("AC01", "secret", "MG77");
+	setenv("API_URL", "https://api.example.com", 1);
+	assert_int_equal(settings_load(), 0);
+	from.from = "+15550100009";
+	assert_int_equal(twilio_message_send(*state, &from, &r), 0);
+	assert_non_null(strstr(r.body.data, "&From=%2B15550100009&"));
+	assert_null(strstr(r.body.data, "MessagingServiceSid"));
+	assert_non_null(strstr(r.body.data,
+	    "&StatusCallback=https%3A%2F%2Fapi.example.com%2Fapi%2Fwebhooks%2Ftwilio%2Fmessage"));
+	unsetenv("API_URL");
+	assert_int_equal(settings_load(), 0);
+	from.from = "MG77";
+	assert_int_equal(twilio_message_send(*state, &from, &r), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
+static void
 it_is_looked_for_by_its_number(void **state)
 {
 	struct fetch_request r;
@@ -294,6 +316,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TWILIO_CASE(a_text_is_asked_for_in_twilios_form),
+		TWILIO_CASE(it_may_be_from_another_number_and_twilio_tells_what_becomes_of_it),
 		TWILIO_CASE(it_is_looked_for_by_its_number),
 		TWILIO_CASE(a_text_that_cannot_be_is_refused),
 		TWILIO_CASE(without_each_setting_there_are_no_texts),

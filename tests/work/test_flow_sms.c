@@ -72,6 +72,7 @@ it_is_one_step_that_looks_before_it_repeats(void **state)
 	assert_string_equal(flow_sms.name, "sms");
 	assert_int_equal(flow_sms.nsteps, 1);
 	assert_string_equal(s->prepare, "sms_prepare");
+	assert_string_equal(s->apply, "sms_sent");
 	assert_false(s->takes_key);
 	assert_non_null(s->look_ask);
 	for (const char *const *k = s->keep; *k; k++)

@@ -46,6 +46,7 @@ static const struct {
 	{ "number_failed", "A phone number of Acme does not work", NULL, NULL, false },
 	{ "number_paused", "The phone number +15550100001 is paused", NULL, NULL, false },
 	{ "number_released", "The phone number +15550100001 was given back", NULL, NULL, false },
+	{ "voice_message", "A caller left a message for Acme", NULL, NULL, false },
 };
 
 static void
