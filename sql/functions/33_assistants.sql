@@ -58,7 +58,7 @@ begin
     elsif jsonb_array_length(a.end_call_phrases) > 50 or exists (
         select from jsonb_array_elements(a.end_call_phrases) p where jsonb_typeof(p) <> 'string' or length(p #>> '{}') not between 2 and 140) then
         perform public.refuse_field('assistant_invalid', 'end_call_phrases', 'At most 50 texts of 2 to 140 characters.');
-    elsif a.background_sound !~ '^(off|office|https?://[!-~]{1,500})$' then
+    elsif a.background_sound !~ '^(off|office|https?://[!-~]+)$' or length(a.background_sound) > 500 then
         perform public.refuse_field('assistant_invalid', 'background_sound', 'off, office, or the address of a sound.');
     elsif a.model_temperature not between 0 and 2 then
         perform public.refuse_field('assistant_invalid', 'model_temperature', 'From 0 to 2.');
