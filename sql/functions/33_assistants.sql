@@ -327,7 +327,7 @@ begin
         end if;
         return a.id;
     end if;
-    v_name := btrim(regexp_replace(coalesce(o.name, ''), '[{}[:cntrl:]]+', ' ', 'g'));
+    v_name := btrim(regexp_replace(coalesce(o.name, ''), '[{}[:space:][:cntrl:]]+', ' ', 'g'));
     v_name := case when v_name = '' then 'Reception' else v_name end;
     v_wish := coalesce(
         case when v_own ->> 'template' is not null then public.assistant_template_plain(v_own ->> 'template', v_name, case

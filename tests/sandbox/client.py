@@ -134,6 +134,36 @@ class Sandbox:
         """Send a notification of any kind about anything, truly signed."""
         return self._ask("POST", "paddle/send", json={"type": kind, "data": data, "event": event})
 
+    def twilio(self):
+        """What Twilio holds and has counted: numbers, purchases and releases by number, requests by operation."""
+        return self._ask("GET", "twilio")
+
+    def twilio_calls(self, **match):
+        """All calls that Twilio's API has made, or those where e.g. to="+15550100002"."""
+        return self._ask("GET", "twilio/calls", params=match)
+
+    def twilio_number(self, number, **given):
+        """Twilio takes a number back (take_back=True), or somebody else there buys it (account="AC1") or sets it otherwise."""
+        return self._ask("POST", f"twilio/numbers/{number}", json=given)
+
+    def twilio_sms(self, to, sender, body="", **more):
+        """A text comes in, signed; answers its sid, and status and answer of its webhook."""
+        return self._ask("POST", "twilio/sms", json={"to": to, "from": sender, "body": body, **more})
+
+    def twilio_call(self, to, sender, **more):
+        """A call comes in: status="busy" tells its end, ask="fallback" asks what to do first; see README.md."""
+        return self._ask("POST", "twilio/call", json={"to": to, "from": sender, **more})
+
+    def twilio_send(self, url, form=None, **more):
+        """Any form (or json=...) to any address, signed as Twilio does."""
+        return self._ask("POST", "twilio/send", json={"url": url, **({"form": form} if form is not None else {}), **more})
+
+    @staticmethod
+    def twilio_refusal(code, status=400):
+        """An action of a rule: Twilio refuses with one of its codes."""
+        return {"status": status, "body": {"code": code, "message": "Refused", "status": status,
+                                           "more_info": f"https://www.twilio.com/docs/errors/{code}"}}
+
     def idle(self, timeout=30):
         """Wait until nothing is going on; an error if that takes too long."""
         return self._ask("POST", f"idle?timeout={timeout}")

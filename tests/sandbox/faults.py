@@ -61,6 +61,8 @@ def _invented(what):
     if what.provider == "synthflow":
         return Reply(200, {"status": "ok", "response": {"answer": "Your call has been made",
                                                         "call_id": ident}, "eta": 5})
+    if what.provider == "twilio":
+        return Reply(201, {"sid": "PN" + ident.replace("-", ""), "phone_number": what.number, "status": "queued"})
     return Reply(201, {"id": ident, "type": "outboundPhoneCall", "status": "queued",
                        "customer": {"number": what.number}})
 

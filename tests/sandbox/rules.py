@@ -11,6 +11,7 @@ import outcomes
 PROVIDERS = {"vapi", "synthflow", "resend", "smtp", "stripe", "paddle", "twilio"}
 OPERATIONS = {"create", "list", "get", "update", "delete", "recording", "control", "assistants",
               "webhook"}
+OPERATIONS |= {"search", "buy", "release", "list_numbers", "get_number", "call", "list_calls", "get_call"}
 # Vapi's things that are no calls.
 OPERATIONS |= {f"{thing}_{does}" for thing in ("assistant", "number") for does in ("create", "list", "get", "update", "delete")}
 # What of a mail by SMTP may be misanswered; "create" is its end.

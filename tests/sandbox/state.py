@@ -8,6 +8,7 @@ import outcomes
 from paddle_store import Store as PaddleStore
 from rules import LIMITS, Invalid, Rules, number_action
 from stripe_store import Store
+from twilio_base import Store as TwilioStore
 from vapi_store import Things
 
 DURATIONS = {"queued": 0.05, "ringing": 0.1, "in_progress": 0.1, "forwarding": 0.05,
@@ -65,6 +66,11 @@ SETTINGS = {
     "twilio_tokens": [],
     "twilio_opted_out": [],
     "twilio_service_number": "+15550109999",
+    "twilio_signing_token": None,
+    "twilio_stock": None,
+    "twilio_numbers_limit": None,
+    "twilio_turns": False,
+    "twilio_capitals": False,
     "smtp_user": None,
     "smtp_password": None,
 }
@@ -191,6 +197,7 @@ class State:
         self.held = 0
         self.ports = {}
         self.sender = None
+        self.twilio = TwilioStore()
         self.clear()
 
     def clear(self):
@@ -211,6 +218,8 @@ class State:
         self.resend_keys = {}
         self.subjects = {}
         self.stripe, self.paddle = Store(self), PaddleStore(self)
+        self.twilio.stop()
+        self.numbers, self.twilio = {}, TwilioStore()
         self.waiting = {"vapi": deque(), "synthflow": deque()}
         self.unfinished = 0
 

@@ -1,157 +1,129 @@
-"""Twilio: text messages."""
-import base64
-import binascii
-import re
+"""Twilio: text messages, and the paths of all else."""
+import asyncio
 import secrets
-import time
 from datetime import datetime, timezone
-from email.utils import format_datetime
 
 from aiohttp import web
 
-from faults import Reply, What, json_response, perform
+from faults import Reply
+from twilio_base import NUMBER, VERSION, Hooks, Part, date, fail, now, page, path_of
+from twilio_calls import Calls
+from twilio_control import TwilioControl
+from twilio_numbers import Numbers
 
-VERSION = "2010-04-01"
-NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
-# code: status and message, as the recorded errors have them.
-ERRORS = {
-    20003: (401, "Authenticate"),
-    20404: (404, "The requested resource {path} was not found"),
-    20429: (429, "Too Many Requests"),
-    20500: (500, "An internal server error has occurred"),
-    21211: (400, "Invalid 'To' Phone Number: {to}"),
-    21212: (400, "Invalid From Number (caller ID): {sender}"),
-    21602: (400, "Message body is required."),
-    21603: (400, "A 'From' phone number is required."),
-    21604: (400, "A 'To' phone number is required."),
-    21608: (400, "The number is unverified. Trial accounts cannot send messages to unverified numbers"),
-    21610: (400, "Attempt to send to unsubscribed recipient"),
-    21617: (400, "The concatenated message body exceeds the 1600 character limit"),
-}
-BY_STATUS = {401: 20003, 404: 20404, 429: 20429}
-BODY_MAX, PAGE_MAX, PAGE = 1600, 1000, 50
+BODY_MAX = 1600
 # Seconds after which a text is sent on, and has come.
 SENT, DELIVERED = 0.1, 0.2
+# What becomes of a text, by the last four digits of the number: its states, and why.
+FATES = {"0050": (("sent", "undelivered"), 30003, "Unreachable destination handset"),
+         "0051": (("failed",), 30008, "Unknown error"),
+         "0052": (("sent",), None, None),
+         "0053": (("sent", "undelivered"), 30006, "Landline or unreachable carrier"),
+         "0054": ((), None, None)}
+DELIVERS = (("sent", "delivered"), None, None)
 
 
-class Twilio:
+class Twilio(Part):
     """The routes below /twilio."""
 
-    name = "twilio"
-
-    def __init__(self, state):
-        self.state = state
+    def __init__(self, state, sender):
+        super().__init__(state, sender)
+        self.hooks = Hooks(state, sender)
+        self.parts = [part(state, sender, self.hooks) for part in (Numbers, Calls, TwilioControl)]
 
     def routes(self):
         """All routes, for the application."""
         at = f"/twilio/{VERSION}/Accounts/{{account}}/Messages"
-        return [web.post(at + ".json", self.send), web.get(at + ".json", self.list),
-                web.get(at + "/{sid}.json", self.get), web.route("*", "/twilio/{rest:.*}", self.nowhere)]
-
-    # ---- answers -----------------------------------------------------------
-
-    @staticmethod
-    def error(status, code=None, **words):
-        """An error body; the code follows from the status where none is given."""
-        code = code or BY_STATUS.get(status, 20500 if status >= 500 else 21211)
-        words = {"path": "", "to": "", "sender": "", **words}
-        return {"code": code, "message": ERRORS[code][1].format(**words),
-                "more_info": f"https://www.twilio.com/docs/errors/{code}", "status": status}
-
-    @staticmethod
-    def with_id(body, ident):
-        """The body with another id, without any where it is None."""
-        out = {k: v for k, v in body.items() if k != "sid"}
-        return out if ident is None else {**out, "sid": ident}
-
-    def _fail(self, code, **words):
-        status = ERRORS[code][0]
-        return Reply(status, self.error(status, code, **words))
-
-    async def nowhere(self, request):
-        """Any other path."""
-        return json_response(404, self.error(404, path=request.path.removeprefix("/twilio")))
-
-    def _stranger(self, request):
-        """A refusal unless the credentials are an account's own."""
-        try:
-            scheme, _, pair = request.headers.get("Authorization", "").partition(" ")
-            user, _, token = base64.b64decode(pair, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
-            return self._fail(20003)
-        good = self.state.settings["twilio_tokens"]
-        if scheme.lower() != "basic" or user != request.match_info["account"] or not token:
-            return self._fail(20003)
-        return self._fail(20003) if token == "bad" or good and token not in good else None
+        return [web.post(at + ".json", self.send), web.get(at + ".json", self.list), web.get(at + "/{sid}.json", self.get),
+                *(route for part in self.parts for route in part.routes()), web.route("*", "/twilio/{rest:.*}", self.nowhere)]
 
     # ---- operations --------------------------------------------------------
 
     async def send(self, request):
         """POST Messages.json.  Twilio knows no key: what is asked twice is sent twice."""
         form = await request.post()
-        return await perform(self, request, What(self.name, "create", form.get("To")),
-                             lambda act: self._stranger(request) or self._send(request, form))
+        return await self.answer(request, "create", form.get("To"), lambda act: self._send(request, form))
 
     def _send(self, request, form):
         to, sender = form.get("To", ""), form.get("From") or form.get("MessagingServiceSid", "")
         code = self._wrong(to, sender, form)
         if code:
-            return self._fail(code, to=to, sender=sender)
-        sid, now = "SM" + secrets.token_hex(16), time.time()
+            return fail(code, to=to, sender=sender)
         service = sender if sender.startswith("MG") else None
-        self.state.texts.append({
-            "sid": sid, "account": request.match_info["account"], "to": to, "body": form["Body"], "at": now,
-            "from": self.state.settings["twilio_service_number"] if service else sender, "service": service,
-            "listed_at": now + self.state.settings["list_lag"]})
-        return Reply(201, view(self.state.texts[-1]))
+        fate = FATES.get(to[-4:], DELIVERS) if self.state.settings["number_outcomes"] else DELIVERS
+        text = {"sid": "SM" + secrets.token_hex(16), "account": request.match_info["account"], "to": to, "body": form["Body"],
+                "at": now(), "from": self.state.settings["twilio_service_number"] if service else sender, "service": service,
+                "fate": fate, "status_callback": form.get("StatusCallback"),
+                "listed_at": now() + self.state.settings["list_lag"]}
+        self.state.texts.append(text)
+        if text["status_callback"]:
+            self._tell_later(text)
+        return Reply(201, view(text))
 
     def _wrong(self, to, sender, form):
         body = form.get("Body", "")
         faults = ((not to, 21604), (not sender, 21603), (not body, 21602), (len(body) > BODY_MAX, 21617),
                   (not NUMBER.fullmatch(to), 21211),
                   (not NUMBER.fullmatch(sender) and not sender.startswith("MG"), 21212),
-                  (to in self.state.settings["twilio_opted_out"], 21610))
+                  (to in self.state.settings["twilio_opted_out"] or (sender, to) in self.state.twilio.stopped, 21610))
         return next((code for wrong, code in faults if wrong), None)
+
+    # ---- what becomes of a text --------------------------------------------
+
+    def _tell_later(self, text):
+        """The status callback, at each state that the text comes to."""
+        loop, states = asyncio.get_running_loop(), ("queued", *text["fate"][0])
+        self.state.unfinished += 1
+        for n, status in enumerate(states):
+            self.state.twilio.later(loop, n * SENT, self._tell, text, status, n == len(states) - 1)
+
+    def _tell(self, text, status, last):
+        one = self.hooks.subject(text["sid"], text["to"])
+        form = {"MessageSid": text["sid"], "SmsSid": text["sid"], "AccountSid": text["account"], "From": text["from"],
+                "To": text["to"], "ApiVersion": VERSION, "MessageStatus": status, "SmsStatus": status}
+        if text["service"]:
+            form["MessagingServiceSid"] = text["service"]
+        if status in ("undelivered", "failed"):
+            form["ErrorCode"] = str(text["fate"][1])
+        if status in ("delivered", "undelivered"):
+            form["RawDlrDoneDate"] = datetime.now(timezone.utc).strftime("%y%m%d%H%M")
+        self.hooks.tell(one, f"message-status:{status}", text["status_callback"], form)
+        if last:
+            one.finished = True
+            self.state.unfinished -= 1
+            if one.held:
+                self.sender.release(one)
+
+    # ---- reading -----------------------------------------------------------
 
     async def list(self, request):
         """GET Messages.json: newest first, by To, From, DateSent (a day; also < and >), in pages."""
-        return await perform(self, request, What(self.name, "list", request.query.get("To")),
-                             lambda act: self._stranger(request) or self._list(request))
+        return await self.answer(request, "list", request.query.get("To"), lambda act: self._list(request))
 
     def _list(self, request):
-        query, now = request.query, time.time()
-        size = min(int(query.get("PageSize", PAGE)), PAGE_MAX)
-        page = int(query.get("Page", 0))
-        found = [view(t) for t in reversed(self.state.texts) if t["listed_at"] <= now
-                 and t["account"] == request.match_info["account"] and fits(t, query)]
-        uri = request.path.removeprefix("/twilio")
-        more = (page + 1) * size < len(found)
-        following = [f"{k}={v.replace('+', '%2B')}" for k, v in query.items() if k not in ("Page", "PageSize")]
-        return Reply(200, {
-            "messages": found[page * size:(page + 1) * size], "page": page, "page_size": size, "uri": uri,
-            "first_page_uri": f"{uri}?PageSize={size}&Page=0", "previous_page_uri": None,
-            "next_page_uri": "&".join([f"{uri}?PageSize={size}&Page={page + 1}", *following]) if more else None})
+        found = [view(t) for t in reversed(self.state.texts) if t["listed_at"] <= now()
+                 and t["account"] == request.match_info["account"] and fits(t, request.query)]
+        return Reply(200, page(request, "messages", found, None))
 
     async def get(self, request):
         """GET Messages/{sid}.json."""
-        def answer(_act):
+        def work(_act):
             found = [t for t in self.state.texts if t["sid"] == request.match_info["sid"]]
-            path = request.path.removeprefix("/twilio")
-            return self._stranger(request) or (
-                Reply(200, view(found[0])) if found else self._fail(20404, path=path))
+            return Reply(200, view(found[0])) if found else fail(20404, path=path_of(request))
 
-        return await perform(self, request, What(self.name, "get", None), answer)
+        return await self.answer(request, "get", None, work)
 
 
-def date(at):
-    """RFC 2822, as in Twilio's answers."""
-    return format_datetime(datetime.fromtimestamp(int(at), timezone.utc))
+def status_of(text):
+    """Where a text is on its way."""
+    states = ("queued", *text["fate"][0])
+    return states[min(int((now() - text["at"]) / SENT), len(states) - 1)]
 
 
 def fits(text, query):
     """Whether the list's filters let it through.  What was not sent on yet has no day."""
     day = datetime.fromtimestamp(text["at"], timezone.utc).date().isoformat()
-    sent = time.time() - text["at"] >= SENT
+    sent = now() - text["at"] >= SENT
     asked = [query[name] for name in ("DateSent", "DateSent<", "DateSent>") if name in query]
     return (query.get("To") in (None, text["to"]) and query.get("From") in (None, text["from"])
             and (sent or not asked) and query.get("DateSent", day) == day
@@ -160,13 +132,13 @@ def fits(text, query):
 
 def view(text):
     """A text as the API shows it."""
-    age = time.time() - text["at"]
     uri = f"/{VERSION}/Accounts/{text['account']}/Messages/{text['sid']}"
-    status = "queued" if age < SENT else "sent" if age < DELIVERED else "delivered"
+    status = status_of(text)
+    bad = status in ("undelivered", "failed")
     return {"account_sid": text["account"], "api_version": VERSION, "body": text["body"],
-            "date_created": date(text["at"]), "date_sent": None if age < SENT else date(text["at"]),
-            "date_updated": date(text["at"]), "direction": "outbound-api", "error_code": None,
-            "error_message": None, "from": text["from"], "messaging_service_sid": text["service"],
+            "date_created": date(text["at"]), "date_sent": None if status == "queued" else date(text["at"]),
+            "date_updated": date(text["at"]), "direction": "outbound-api", "error_code": text["fate"][1] if bad else None,
+            "error_message": text["fate"][2] if bad else None, "from": text["from"], "messaging_service_sid": text["service"],
             "num_media": "0", "num_segments": str(1 + len(text["body"]) // 153),
             "price": "-0.00790" if status == "delivered" else None, "price_unit": "USD", "sid": text["sid"],
             "status": status, "subresource_uris": {"media": uri + "/Media.json"}, "to": text["to"],

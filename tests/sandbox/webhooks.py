@@ -170,7 +170,7 @@ class Sender:
 
     def _log(self, event, what):
         kind, _, status = event.kind.partition(":")
-        if event.call.provider in ("stripe", "paddle"):
+        if event.call.provider in ("stripe", "paddle", "twilio"):
             what["event_id"] = event.message.get("event_id", event.message.get("id"))
         self.state.deliveries.append({"type": kind, "call_status": status or None,
                                       "provider": event.call.provider, "call_id": event.call.id,

@@ -76,6 +76,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.call_route', 'service operator', null, null),
     -- Whose event it is was proved by its signature.
     ('public.money_keep', 'webhook', null, null),
+    ('public.twilio_keep', 'webhook', null, null),
     ('public.webhook_count', 'webhook', null, null),
     ('public.webhook_keep', 'webhook', null, null),
     ('public.webhook_keep_many', 'webhook', null, null),
