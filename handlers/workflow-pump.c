@@ -15,11 +15,8 @@
 #include "work/flow_cycle.h"
 #include "work/flow_dunning.h"
 #include "work/flow_mail.h"
-<<<<<<< HEAD
-#include "work/flow_number_sweep.h"
-    =======
 #include "work/flow_number.h"
-    >>>>>>> d5eae9dd95bda2871a591fbce792f4d945067830
+#include "work/flow_number_sweep.h"
 #include "work/flow_organization.h"
 #include "work/flow_reconcile.h"
 #include "work/flow_sms.h"
@@ -32,18 +29,12 @@
 
 #include <stdlib.h>
 
-    /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
-<<<<<<< HEAD
-    static const struct workflow *const workflows[] = { &flow_assistant, &flow_auth, &flow_cycle,
-	    &flow_dunning, &flow_mail, &flow_number_sweep, &flow_organization, &flow_periods,
-	    &flow_reconcile, &flow_sms, &flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus,
-	    &flow_stripe_sync, &flow_subscription_sync, &flow_usage, &flow_usage_report, NULL };
-=======
-    static const struct workflow *const workflows[] = { &flow_auth, &flow_cycle, &flow_dunning,
-	    &flow_mail, &flow_number, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms,
-	    &flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
-	    &flow_subscription_sync, &flow_usage, &flow_usage_report, NULL };
->>>>>>> d5eae9dd95bda2871a591fbce792f4d945067830
+/* All workflows that this program knows, ended by NULL; runs of others are left alone. */
+static const struct workflow *const workflows[] = { &flow_assistant, &flow_auth, &flow_cycle,
+	&flow_dunning, &flow_mail, &flow_number, &flow_number_sweep, &flow_organization,
+	&flow_periods, &flow_reconcile, &flow_sms, &flow_stripe_end, &flow_stripe_expire,
+	&flow_stripe_surplus, &flow_stripe_sync, &flow_subscription_sync, &flow_usage,
+	&flow_usage_report, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 

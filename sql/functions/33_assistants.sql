@@ -246,7 +246,7 @@ begin
 end
 $$;
 
--- Out of use, and away from Vapi.  Where a number has it it is refused, unless p_force: then the numbers have none any more.
+-- Out of use, and away from Vapi.  Where a number has it it is refused, unless p_force: then its numbers get the organization's default one.
 create or replace function public.assistant_delete(p_assistant uuid, p_force boolean) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -316,7 +316,7 @@ declare
     v_name text;
     v_wish jsonb;
 begin
-    select * into o from public.organizations x where x.id = p_organization for no key update;
+    select * into o from public.organizations x where x.id = p_organization;
     v_own := case when jsonb_typeof(o.settings -> 'assistant') = 'object' then o.settings -> 'assistant' else '{}' end;
     select * into a from public.assistants x
      where x.organization_id = o.id and x.deleted_at is null
@@ -326,6 +326,12 @@ begin
             perform public.assistant_start(a);
         end if;
         return a.id;
+    end if;
+    -- Locked only where one is made: whoever waits here may hold a number's row.
+    perform from public.organizations x where x.id = o.id for no key update;
+    select * into a from public.assistants x where x.organization_id = o.id and x.deleted_at is null order by x.created_at, x.id limit 1;
+    if found then
+        return a.id; -- by somebody else, just now
     end if;
     v_name := btrim(regexp_replace(coalesce(o.name, ''), '[{}[:space:][:cntrl:]]+', ' ', 'g'));
     v_name := case when v_name = '' then 'Reception' else v_name end;
