@@ -157,7 +157,6 @@ begin
     end if;
     perform public.assistant_keep(a);
     perform public.assistant_start(a);
-    perform public.audit_write(a.organization_id, 'assistant.created', 'assistant', a.id, jsonb_build_object('name', a.name));
     select * into a from public.assistants x where x.id = a.id;
     return a;
 end
@@ -226,8 +225,6 @@ begin
         perform public.assistant_voice_known(a);
     end if;
     perform public.assistant_keep(a);
-    perform public.audit_write(a.organization_id, 'assistant.updated', 'assistant', a.id, jsonb_build_object(
-        'changed', (select jsonb_agg(k order by k) from jsonb_object_keys(p_changes) k)));
     select * into a from public.assistants x where x.id = a.id;
     return public.assistant_view(a);
 end
@@ -267,7 +264,6 @@ begin
         end if;
     end loop;
     perform public.assistant_drop(a);
-    perform public.audit_write(a.organization_id, 'assistant.deleted', 'assistant', a.id, jsonb_build_object('name', a.name));
 end
 $$;
 
