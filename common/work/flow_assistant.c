@@ -32,19 +32,24 @@ assistant_of(const struct step_in *in)
 
 /* ---- requests ------------------------------------------------------- */
 
+/* What is asked, and where. */
+struct place {
+	const char *method, *path;
+};
+
 static int
-ask_path(struct mem *m, const struct step_in *in, const char *method, const char *path,
-    struct text *body, struct fetch_request *ret)
+ask_place(struct mem *m, const struct step_in *in, struct place p, struct text *body,
+    struct fetch_request *ret)
 {
 	struct voice_account a = { 0 };
 
 	if (voice_account_read(m, json_get(in->prepared, "account"), &a) == -1)
 		return -1;
-	return vapi_rest(m, &a, method, path, body, ret);
+	return vapi_rest(m, &a, p.method, p.path, body, ret);
 }
 
 static int
-ask_with(struct mem *m, const struct step_in *in, const char *method, const char *path, bool whole,
+ask_with(struct mem *m, const struct step_in *in, struct place p, bool whole,
     struct fetch_request *ret)
 {
 	CLEANUP(text_clear) struct text body = TEXT(VAPI_ASSISTANT_MAX);
@@ -63,7 +68,7 @@ ask_with(struct mem *m, const struct step_in *in, const char *method, const char
 		return -1;
 	}
 	vapi_assistant_write(&body, assistant_of(in), whole, url, token);
-	return ask_path(m, in, method, path, &body, ret);
+	return ask_place(m, in, p, &body, ret);
 }
 
 static const char *
@@ -75,19 +80,19 @@ own_path(struct mem *m, const struct step_in *in)
 static int
 ask_create(struct mem *m, const struct step_in *in, struct fetch_request *ret)
 {
-	return ask_with(m, in, "POST", "/assistant", false, ret);
+	return ask_with(m, in, (struct place){ "POST", "/assistant" }, false, ret);
 }
 
 static int
 ask_update(struct mem *m, const struct step_in *in, struct fetch_request *ret)
 {
-	return ask_with(m, in, "PATCH", own_path(m, in), true, ret);
+	return ask_with(m, in, (struct place){ "PATCH", own_path(m, in) }, true, ret);
 }
 
 static int
 ask_remove(struct mem *m, const struct step_in *in, struct fetch_request *ret)
 {
-	return ask_path(m, in, "DELETE", own_path(m, in), NULL, ret);
+	return ask_place(m, in, (struct place){ "DELETE", own_path(m, in) }, NULL, ret);
 }
 
 static int
@@ -95,7 +100,7 @@ ask_find(struct mem *m, const struct step_in *in, struct fetch_request *ret)
 {
 	const char *path = mem_printf(m, "/assistant?limit=%d", VAPI_ASSISTANTS_LISTED);
 
-	return ask_path(m, in, "GET", path, NULL, ret);
+	return ask_place(m, in, (struct place){ "GET", path }, NULL, ret);
 }
 
 /* ---- answers -------------------------------------------------------- */
