@@ -49,7 +49,7 @@ def waiting(stack):
 
 def test_a_death_at_each_point_leaves_each_assistant_once_and_as_it_shall_be(crashing):
     stack = crashing
-    organization = stack.user("alice").organization
+    organization = stack.insert("organizations", name="Elm Street Dental")
 
     def dies(point, once):
         if waiting(stack) < AT_ONCE and stack.count("assistants", "deleted_at is null") < 80:
