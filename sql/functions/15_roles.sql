@@ -11,6 +11,7 @@ begin
         ('viewer', 'voices:read'),
         ('viewer', 'organization:read'),
         ('viewer', 'members:read'),
+        ('viewer', 'assistants:read'),
         ('member', 'calls:read'),
         ('member', 'contacts:read'),
         ('member', 'templates:read'),
@@ -21,6 +22,8 @@ begin
         ('member', 'contacts:write'),
         ('member', 'templates:write'),
         ('member', 'usage:read'),
+        ('member', 'assistants:read'),
+        ('member', 'assistants:write'),
         ('admin', 'calls:read'),
         ('admin', 'contacts:read'),
         ('admin', 'templates:read'),
@@ -38,6 +41,8 @@ begin
         ('admin', 'usage:read'),
         ('admin', 'billing:read'),
         ('admin', 'billing:write'),
+        ('admin', 'assistants:read'),
+        ('admin', 'assistants:write'),
         ('owner', 'calls:read'),
         ('owner', 'contacts:read'),
         ('owner', 'templates:read'),
@@ -55,6 +60,8 @@ begin
         ('owner', 'usage:read'),
         ('owner', 'billing:read'),
         ('owner', 'billing:write'),
+        ('owner', 'assistants:read'),
+        ('owner', 'assistants:write'),
         ('owner', 'organization:delete');
 end
 $$;

@@ -133,3 +133,7 @@ grant execute on function public.currency_digits(text), public.plan_amount(publi
     public.checkout_form(public.subscription_plans, uuid, text, text), public.checkout_kept(uuid, uuid, jsonb),
     public.checkout_free(jsonb), public.subscription_seen(jsonb, jsonb), public.subscription_ended(jsonb, jsonb), public.plan_change_in_time(text, jsonb),
     public.customer_doubted(jsonb, jsonb), public.customer_look(jsonb), public.customer_looked(jsonb, jsonb) to hookswitch_api;
+
+-- Assistants: what changes them says again whose they are (assistant_lock); what is seen is the active organization's by policy.
+grant execute on function public.assistant_view(public.assistants), public.assistant_by_hand(public.assistants), public.assistant_create(jsonb),
+    public.assistant_update(uuid, jsonb), public.assistant_delete(uuid, boolean), public.assistant_again(uuid) to hookswitch_api;

@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 
+from model_assistants import Assistants
 from model_billing import Billing
 from model_calls import Calls
 from model_contacts import Contacts
@@ -20,7 +21,7 @@ from model_tenants import Side, pair, step
 from model_voices import Voices
 
 # The nouns that take part.
-NOUNS = [Billing, Calls, Contacts, Organizations, Templates, Voices]
+NOUNS = [Assistants, Billing, Calls, Contacts, Organizations, Templates, Voices]
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ insert into public.api_keys (organization_id, name, prefix, key_hash) values (:'
 
 insert into public.contacts (organization_id, phone_number) values (:'theirs', '+15550100001');
 insert into public.do_not_call (organization_id, phone_number) values (:'theirs', '+15550100001');
+insert into public.assistants (organization_id, name) values (:'theirs', 'Bob''s') returning id as assistant \gset
 
 \i :tests/sql/helpers/callers.sql
 
@@ -140,7 +141,7 @@ select is(case when wanted.answer = '*' and coalesce(got.answer, '') !~ format('
        lateral (select pg_temp.attempt(l.label, :'alice', :'mine', :'theirs', :'bob', pg_temp.fill(c.attempt, jsonb_build_object(
                            'mine', :'mine', 'theirs', :'theirs', 'alice', :'alice', 'bob', :'bob', 'own', :'own', 'template', :'template',
                            'over', :'over', 'waiting', :'waiting', 'session', :'session', 'factor', :'factor', 'invitation', :'invitation',
-                           'key', :'key', 'begun', :'begun', 'challenge', :'challenge', 'ticket', :'ticket', 'bare', :'bare',
+                           'key', :'key', 'assistant', :'assistant', 'begun', :'begun', 'challenge', :'challenge', 'ticket', :'ticket', 'bare', :'bare',
                            'change', :'change'))) as answer) got,
        lateral (select case when l.label = 'key' then coalesce(c.answer_to_key, c.answer) else c.answer end as answer) wanted
  where c.attempt is not null;
