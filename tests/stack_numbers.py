@@ -125,19 +125,48 @@ class Numbers(Trial):
         self.work(self.settled)
         return self.number(ident)
 
+    def during(self, under_way, act):
+        """Works; when that is so, once, acts; then works until all is as it shall be."""
+        acted = []
+
+        def over():
+            if not acted and under_way():
+                acted.append(act())
+            return acted and self.settled()
+        self.work(over)
+
+    def mails(self, whose):
+        """The kinds of mails about its numbers that its owner was sent, in order."""
+        return [row[0] for row in self.sql("""select input ->> 'kind' as kind from workflow_runs where workflow = 'mail' and organization_id = %s
+            and input ->> 'kind' like 'number%%' order by created_at, id""", whose["id"])]
+
     # ---- outside -----------------------------------------------------------
 
     def at_twilio(self):
         """Numbers that Twilio has for us, by number."""
-        return {n["phone_number"]: n for n in self.sandbox._ask("GET", "twilio")["numbers"]}
+        return {n["phone_number"]: n for n in self.sandbox.twilio()["numbers"]}
 
     def twilio(self):
         """What the sandbox's Twilio counted."""
-        return self.sandbox._ask("GET", "twilio")
+        return self.sandbox.twilio()
 
     def at_vapi(self):
         """Numbers that Vapi has for us, by number."""
-        return {n["number"]: n for n in self.sandbox._ask("GET", "vapi")["phone_numbers"]}
+        return {n["number"]: n for n in self.sandbox.vapi()["phone_numbers"]}
+
+    def offered(self):
+        """Numbers that Twilio has for sale, as it lists them."""
+        answer = self.sandbox.http.get(f"{self.sandbox.url}/twilio/2010-04-01/Accounts/{ACCOUNT}/AvailablePhoneNumbers/US/Local.json",
+                                       auth=(ACCOUNT, TOKEN), timeout=60)
+        return [n["phone_number"] for n in answer.json()["available_phone_numbers"] if n["address_requirements"] == "none" and not n["beta"]]
+
+    def held(self):
+        """A request is held by a rule."""
+        return self.sandbox.held()
+
+    def vapi(self, method, path):
+        """One request to Vapi behind our back."""
+        return self.sandbox.http.request(method, f"{self.sandbox.url}/vapi/{path}", headers={"Authorization": f"Bearer {KEY}"}, timeout=60).json()
 
     def logged(self, ident, *fields):
         """The lines of its log, oldest first."""
