@@ -36,7 +36,7 @@ begin
         select array_agg(x order by x.created_at, x.id) filter (where x.status not in ('failed', 'released', 'lost')) as kept,
                count(*) filter (where x.status = 'failed' and x.origin = 'automatic' and x.created_at > now() - interval '90 days') as failed,
                max(x.created_at) filter (where x.status = 'failed' and x.origin = 'automatic') as failed_at,
-               (array_agg(case when x.release_reason in ('grace_over', 'not_wanted') or public.provision_paused_by_us(x.release_reason)
+               (array_agg(case when coalesce(x.release_reason, 'grace_over') in ('grace_over', 'not_wanted') or public.provision_paused_by_us(x.release_reason)
                                then 'us' else 'person' end
                           order by x.released_at desc) filter (where x.status = 'released' and x.origin = 'automatic'))[1] as last_went,
                max(x.released_at) filter (where x.status = 'released' and x.origin = 'automatic') as went_at
