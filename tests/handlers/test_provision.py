@@ -2,6 +2,7 @@
 grace; whatever is changed how often, and while something is on its way."""
 
 import os
+import threading
 import time
 
 import pytest
@@ -140,7 +141,8 @@ def test_a_hundred_changes_at_once_are_one_number(numbers):
         with numbers.connect(autocommit=True) as db:
             for k in range(10):
                 plan(numbers, whose, ("basic", "business")[(i + k) % 2], db)
-    numbers.begin()
+    for _ in range(3):
+        numbers.begin()
     at_once(*[lambda i=i: change(i) for i in range(10)])
     numbers.work(numbers.settled)
     assert had(numbers, whose) == ["active"] and len(in_order(numbers, whose)) == 1
@@ -148,6 +150,25 @@ def test_a_hundred_changes_at_once_are_one_number(numbers):
     assert outcomes.count(("completed", "bought")) == 1 and len(outcomes) >= 11, outcomes
     assert set(outcomes) <= {("completed", "bought"), ("skipped", "has_number"), ("skipped", "under_way")}
     assert sum(numbers.twilio()["purchases"].values()) == 1
+
+
+def test_of_two_decisions_at_once_the_second_sees_what_the_first_did(numbers):
+    whose = newcomer(numbers)
+    plan(numbers, whose, "basic")
+    plan(numbers, whose, "business")
+    runs = [row[0] for row in numbers.sql("""select jsonb_build_object('id', r.id, 'input', r.input) from workflow_runs r
+        where r.workflow = 'phone-provision' order by r.created_at, r.id""")]
+    numbers.sql("insert into workflows (name, steps) values ('phone-number', '{decide}')")
+    decide = "select provision_decide(%s)"
+    with numbers.connect() as first, numbers.connect() as second:
+        first.execute(decide, (Jsonb(runs[0]),))
+        waits = threading.Thread(target=lambda: second.execute(decide, (Jsonb(runs[1]),)))
+        waits.start()
+        wait_until(lambda: numbers.value("select count(*) from pg_stat_activity where pid = %s and wait_event_type = 'Lock'", second.info.backend_pid),
+                   what="the second one")
+        first.commit()
+        waits.join()
+    assert had(numbers, whose) == ["searching"]
 
 
 def test_upgrade_cancel_upgrade_within_a_second_ends_with_one(numbers):
