@@ -207,6 +207,7 @@ VARIABLES = {
     "PASSWORD": lambda w: accounts.PASSWORD,
     "NEW_PASSWORD": lambda w: "another good horse",
     "RUN_ID": lambda w: w.run("ready"),
+    "NUMBER_ID": lambda w: w.tenant.ids("number_id")[0],
 }
 
 # What is other for the routes of a program.

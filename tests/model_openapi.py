@@ -13,7 +13,7 @@ from model_routes import Tenant
 from stack_billing import plan, subscribe, tells
 from stack_client import Client
 from stack_hooks import recorded
-from stack_operators import ADMIN, dead_letter, operator
+from stack_operators import ADMIN, dead_letter, number_difference, operator
 
 AUTH, ONE = accounts.AUTH, "/api/v1/organizations/"
 
@@ -154,7 +154,14 @@ def wished(stack):
     stack.user("wishes").expect("PUT", "/api/v1/voices/preferences", {"languages": [{"language": "de", "voice_id": voice}]})
 
 
+def strayed(stack):
+    """A number whose settings at Twilio are not ours."""
+    number_difference(stack, stack.user("strayed").organization)
+    operator(stack).get(f"{ADMIN}/numbers/differences")
+
+
 SHOWN = {
+    "AdminNumberDifference": strayed,
     "CallBatchError": half_taken,
     **{name: found for name in ("AnalyticsGroup", "SearchHit", "SearchPiece")},
     "LanguageVoice": wished,

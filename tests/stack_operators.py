@@ -39,6 +39,12 @@ def difference(stack, organization, **columns):
                                                   "organization_id": organization, "theirs": {"status": "paid"}, **columns})
 
 
+def number_difference(stack, organization, **columns):
+    """Where our numbers and Twilio's do not agree; answers its id."""
+    return stack.insert("number_differences", **{"provider": "twilio", "kind": "drift", "external_id": "PN" + secrets.token_hex(16),
+                                                 "organization_id": organization, **columns})
+
+
 def dead_letter(stack, organization, ident=None):
     """A run that failed for good; answers its id."""
     ident = ident or "dead-" + secrets.token_hex(8)

@@ -6,6 +6,7 @@
 --   bought                  a number was asked for, and is active
 --   resumed                 one that was paused is active again
 --   paused                  what the plan does not include any more is paused
+--   withdrawn               it was not bought yet, and is not any more
 --   has_number              it has what it shall have
 --   under_way               what it shall have is on the way already
 --   overtaken               while it was on the way something else was wanted

@@ -36,7 +36,8 @@ begin
         select array_agg(x order by x.created_at, x.id) filter (where x.status not in ('failed', 'released', 'lost')) as kept,
                count(*) filter (where x.status = 'failed' and x.origin = 'automatic' and x.created_at > now() - interval '90 days') as failed,
                max(x.created_at) filter (where x.status = 'failed' and x.origin = 'automatic') as failed_at,
-               (array_agg(case when x.release_reason in ('grace_over', 'organization_deleted') then 'us' else 'person' end
+               (array_agg(case when coalesce(x.release_reason, 'grace_over') in ('grace_over', 'not_wanted') or public.provision_paused_by_us(x.release_reason)
+                               then 'us' else 'person' end
                           order by x.released_at desc) filter (where x.status = 'released' and x.origin = 'automatic'))[1] as last_went,
                max(x.released_at) filter (where x.status = 'released' and x.origin = 'automatic') as went_at
           from public.phone_numbers x where x.organization_id = o.id) n
@@ -71,12 +72,12 @@ begin
 end
 $$;
 
--- For which reasons it was we who paused a number: such a one comes back by itself.
+-- For which reasons it was we who paused a number: such a one comes back by itself; one that could not be linked then is tried again the next day.
 create or replace function public.provision_paused_by_us(p_reason text) returns boolean
     language plpgsql immutable set search_path = '' as $$
 begin
     return coalesce(p_reason in ('canceled', 'no_subscription', 'not_included', 'unpaid', 'subscription_inactive', 'organization_inactive',
-                                 'organization_deleted', 'organization_disabled'), false);
+                                 'organization_deleted', 'organization_disabled', 'link_failed'), false);
 end
 $$;
 
@@ -278,7 +279,9 @@ begin
                   where l.phone_number_id = p_number and l.status in ('pending', 'working') and l.reason in ('bought', 'resumed', 'paused') order by l.id loop
         if p_status = (case when v_log.reason = 'paused' then 'paused' else 'active' end) then
             perform public.provision_end(v_log.id, 'completed', v_log.reason);
-        elsif p_status in ('failed', 'lost') then
+        elsif v_log.reason = 'paused' and p_status = 'released' and n.purchased_at is null then
+            perform public.provision_end(v_log.id, 'completed', 'withdrawn');
+        elsif p_status in ('failed', 'lost') or p_reason = 'link_failed' then
             perform public.provision_end(v_log.id, 'failed', coalesce(p_reason, p_status), n.last_error);
         else
             perform public.provision_end(v_log.id, 'skipped', 'overtaken');

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from model_routes import SHARED, Tenant, sample
 from stack_client import problem
-from stack_operators import attempt, dead_letter, difference, event
+from stack_operators import attempt, dead_letter, difference, event, number_difference
 from stack_routes import asker, path_of, routes_of
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -33,6 +33,7 @@ def ann(stack):
         event(stack, tenant.organization)
         dead_letter(stack, tenant.organization)
         difference(stack, tenant.organization)
+        number_difference(stack, tenant.organization)
         stack.insert("billing_events", organization_id=tenant.organization, event_type="invoice_paid")
         stack.sql("insert into end_reasons_unlisted (provider_type, reason) values ('vapi', %s)", f"odd-{n}")
     tenant.person.post("/api/v1/organizations", {"name": "Second"}, expect=201)
