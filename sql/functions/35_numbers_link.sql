@@ -20,7 +20,10 @@ begin
         update public.phone_numbers x set assistant_wanted_id = a.id where x.id = n.id and a.id is not null;
     end if;
     if a.id is not null and public.assistant_ready(a.id) is null and a.status <> 'failed' and coalesce(v_visit, 1) < 10 then
-        perform public.assistant_start(a);
+        -- Where a run is at it, it is not waited for with the assistant's row: that run may wait for ours, to tell it.
+        if not exists (select from public.workflow_runs r where r.id = a.run_id and r.state not in ('done', 'failed', 'canceled')) then
+            perform public.assistant_start(a);
+        end if;
         return '{"wait": "assistant", "wait_seconds": 60, "next": "assistant"}';
     elsif a.id is null or public.assistant_ready(a.id) is null then
         update public.phone_numbers x set last_error = 'no_assistant' where x.id = n.id;
