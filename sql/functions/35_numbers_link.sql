@@ -142,7 +142,7 @@ begin
         return '{"next": "unlink", "sleep_seconds": 300}';
     end if;
     update public.phone_numbers x
-       set linked_assistant = null, link_version = least(x.link_version, x.config_version - 1),
+       set linked_assistant = null, link_version = coalesce((p_run -> 'result' ->> 'version')::bigint, x.link_version),
            voice_number_id = case when v_refused is null then x.voice_number_id end
      where x.id = n.id;
     perform public.number_note(n, p_run, 'unlink', v_refused);

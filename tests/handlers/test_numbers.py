@@ -175,6 +175,19 @@ def test_one_that_is_wanted_again_while_it_is_given_back_is_gone(numbers):
     assert numbers.number(ident)["status"] == "released" and numbers.at_twilio() == {}
 
 
+@pytest.mark.parametrize(("wanted", "operation"), [("paused", "number_update"), ("released", "number_delete")])
+def test_one_that_is_wanted_again_while_nobody_knows_what_vapi_did_works(numbers, wanted, operation):
+    whose = numbers.organization()
+    ident = numbers.make(whose)
+    n = numbers.brought(ident)
+    numbers.sandbox.rule({"hold": "after", "answer": "reset"}, provider="vapi", operation=operation, times=1)
+    numbers.want(ident, wanted)
+    numbers.during(numbers.held, lambda: (numbers.want(ident, "active", "resumed"), numbers.sandbox.release()))
+    again = numbers.number(ident)
+    assert (again["status"], again["provider_sid"], again["linked_assistant"]) == ("active", n["provider_sid"], whose["vapi"])
+    assert numbers.at_vapi()[n["phone_number"]]["assistantId"] == whose["vapi"] and numbers.twilio()["releases"] == {}
+
+
 def test_a_change_is_told_to_both(numbers):
     whose = numbers.organization()
     ident = numbers.make(whose)
