@@ -42,7 +42,6 @@ int
 twilio_number_search(struct mem *m, const struct twilio_search *s, struct fetch_request *ret)
 {
 	CLEANUP(twilio_form_clear) struct twilio_form f = TWILIO_FORM;
-	int size = s->page_size < TWILIO_PAGE_MAX ? s->page_size : TWILIO_PAGE_MAX;
 
 	twilio_put(&f, "AreaCode", s->area_code);
 	twilio_put(&f, "Contains", s->contains);
@@ -54,8 +53,9 @@ twilio_number_search(struct mem *m, const struct twilio_search *s, struct fetch_
 	put_flag(&f, "MmsEnabled", s->mms);
 	put_flag(&f, "FaxEnabled", s->fax);
 	put_flag(&f, "ExcludeAllAddressRequired", true);
-	if (size > 0)
-		twilio_put_int(&f, "PageSize", size);
+	if (s->page_size > 0)
+		twilio_put_int(&f, "PageSize",
+		    s->page_size < TWILIO_PAGE_MAX ? s->page_size : TWILIO_PAGE_MAX);
 	return twilio_get(m, search_path(m, s), &f, ret);
 }
 

@@ -8,6 +8,7 @@ create or replace function public.number_assistant_wait(p_run jsonb) returns jso
 declare
     n public.phone_numbers := public.number_of_run(p_run);
     a public.assistants;
+    v_assistant uuid;
     v_visit integer := (select s.visit from public.workflow_steps s where s.run_id = p_run ->> 'id' and s.generation = (p_run ->> 'generation')::integer
                            and s.step = 'assistant' and not s.undo);
 begin
@@ -16,11 +17,16 @@ begin
     end if;
     select x.* into a from public.assistants x where x.id = coalesce(n.assistant_wanted_id, n.assistant_id) and x.deleted_at is null;
     if not found then
-        select x.* into a from public.assistants x where x.id = public.assistant_default(n.organization_id, n.user_id);
+        -- Not in the search's condition, which would ask it for each row, and not at all where there is none.
+        v_assistant := public.assistant_default(n.organization_id, n.user_id);
+        select x.* into a from public.assistants x where x.id = v_assistant;
         update public.phone_numbers x set assistant_wanted_id = a.id where x.id = n.id and a.id is not null;
     end if;
     if a.id is not null and public.assistant_ready(a.id) is null and a.status <> 'failed' and coalesce(v_visit, 1) < 10 then
-        perform public.assistant_start(a);
+        -- Where a run is at it, it is not waited for with the assistant's row: that run may wait for ours, to tell it.
+        if not exists (select from public.workflow_runs r where r.id = a.run_id and r.state not in ('done', 'failed', 'canceled')) then
+            perform public.assistant_start(a);
+        end if;
         return '{"wait": "assistant", "wait_seconds": 60, "next": "assistant"}';
     elsif a.id is null or public.assistant_ready(a.id) is null then
         update public.phone_numbers x set last_error = 'no_assistant' where x.id = n.id;
@@ -139,7 +145,7 @@ begin
         return '{"next": "unlink", "sleep_seconds": 300}';
     end if;
     update public.phone_numbers x
-       set linked_assistant = null, link_version = least(x.link_version, x.config_version - 1),
+       set linked_assistant = null, link_version = coalesce((p_run -> 'result' ->> 'version')::bigint, x.link_version),
            voice_number_id = case when v_refused is null then x.voice_number_id end
      where x.id = n.id;
     perform public.number_note(n, p_run, 'unlink', v_refused);

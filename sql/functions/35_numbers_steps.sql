@@ -32,7 +32,9 @@ begin
     elsif n.provider_sid is null then
         return case when n.wanted = 'paused' then 'over' when n.phone_number is null then 'search' else 'buy' end;
     elsif n.wanted = 'paused' then
-        return case when n.voice_number_id is not null and n.linked_assistant is not null then 'unlink' else 'over' end;
+        return case when n.voice_number_id is null or n.linked_assistant is null and n.link_version >= n.config_version then 'over'
+                    when n.link_version < n.config_version and (p_results -> 'configure' ->> 'version')::bigint is distinct from n.config_version then 'configure'
+                    else 'unlink' end;
     elsif n.forward_when <> 'always' and public.number_answers(n) is null and not p_results ? 'assistant' then
         return 'assistant';
     elsif n.voice_number_id is null then
@@ -106,7 +108,7 @@ begin
                          when v_step in ('remove', 'release') then 'releasing' when x.status = 'active' then 'active' else 'linking' end,
            -- What Vapi is told now it may know, whatever it answers.
            linked_assistant = case when v_step = 'link' then coalesce(public.number_answers(n), x.linked_assistant) else x.linked_assistant end,
-           link_version = case when v_step in ('link', 'configure') then least(x.link_version, x.config_version - 1) else x.link_version end
+           link_version = case when v_step in ('link', 'configure', 'unlink', 'remove') then least(x.link_version, x.config_version - 1) else x.link_version end
      where x.id = n.id;
     return jsonb_build_object('prepared', jsonb_strip_nulls(jsonb_build_object(
         'number_id', n.id, 'number', n.phone_number, 'sid', n.provider_sid, 'voice', n.voice_number_id, 'version', n.config_version, 'account', v_account,

@@ -58,9 +58,11 @@ def test_the_next_number_is_tried_when_somebody_else_was_faster(numbers):
     assert [x for x in numbers.logged(n["id"]) if x[0] == "buy"] == [("buy", "noted", "twilio_21422")] * 2 + [("buy", "noted", None)]
 
 
-@pytest.mark.parametrize("accept", [True, False])
-@pytest.mark.parametrize("operation", ["buy", "number_create"])
-@pytest.mark.parametrize("how", [{"answer": "hang"}, {"answer": "reset"}, {"answer": "cut"}, {"status": 500}])
+LOST = [(operation, how, accept) for operation in ("buy", "number_create") for how in ({"answer": "reset"}, {"answer": "cut"}, {"status": 500})
+        for accept in (True, False)]
+
+
+@pytest.mark.parametrize(("operation", "how", "accept"), [("buy", {"answer": "hang"}, True), *LOST])
 def test_an_answer_that_is_lost_buys_and_imports_nothing_twice(numbers, operation, how, accept):
     whose = numbers.organization()
     numbers.sandbox.rule({**how, "accept": accept}, provider="twilio" if operation == "buy" else "vapi", operation=operation, times=1)
@@ -173,6 +175,19 @@ def test_one_that_is_wanted_again_while_it_is_given_back_is_gone(numbers):
     assert numbers.number(ident)["status"] == "released" and numbers.at_twilio() == {}
 
 
+@pytest.mark.parametrize(("wanted", "operation"), [("paused", "number_update"), ("released", "number_delete")])
+def test_one_that_is_wanted_again_while_nobody_knows_what_vapi_did_works(numbers, wanted, operation):
+    whose = numbers.organization()
+    ident = numbers.make(whose)
+    n = numbers.brought(ident)
+    numbers.sandbox.rule({"hold": "after", "answer": "reset"}, provider="vapi", operation=operation, times=1)
+    numbers.want(ident, wanted)
+    numbers.during(numbers.held, lambda: (numbers.want(ident, "active", "resumed"), numbers.sandbox.release()))
+    again = numbers.number(ident)
+    assert (again["status"], again["provider_sid"], again["linked_assistant"]) == ("active", n["provider_sid"], whose["vapi"])
+    assert numbers.at_vapi()[n["phone_number"]]["assistantId"] == whose["vapi"] and numbers.twilio()["releases"] == {}
+
+
 def test_a_change_is_told_to_both(numbers):
     whose = numbers.organization()
     ident = numbers.make(whose)
@@ -244,3 +259,18 @@ def test_without_twilio_it_waits(numbers):
     numbers.pump(TWILIO_AUTH_TOKEN=None)
     assert numbers.number(ident)["status"] == "searching" and not numbers.value("select numbers_ready()")
     assert numbers.brought(ident)["status"] == "active" and numbers.value("select numbers_ready()")
+
+
+def test_one_request_in_five_fails_and_everybody_has_one_number(numbers):
+    for at, (provider, operation) in enumerate((("twilio", "search"), ("twilio", "buy"), ("twilio", "list_numbers"), ("vapi", "number_create"),
+                                                ("vapi", "number_list"))):
+        for kind, action in enumerate(({"answer": "reset", "accept": True}, {"answer": "reset"}, {"status": 500, "accept": True}, {"status": 429})):
+            numbers.sandbox.rule(action, provider=provider, operation=operation, probability=0.05, seed=at * 10 + kind)
+    numbers.sandbox.rule(numbers.sandbox.twilio_refusal(21422), provider="twilio", operation="buy", probability=0.05, seed=99)
+    some = [numbers.organization() for _ in range(40)]
+    ids = [numbers.make(whose, origin="automatic") for whose in some]
+    numbers.work(numbers.settled, n=2)
+    rows = [numbers.number(i) for i in ids]
+    assert [n["status"] for n in rows] == ["active"] * 40, [n for n in rows if n["status"] != "active"]
+    had = sorted(n["phone_number"] for n in rows)
+    assert had == sorted(numbers.at_twilio()) == sorted(numbers.at_vapi()) and len(set(had)) == 40

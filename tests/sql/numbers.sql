@@ -168,12 +168,13 @@ select is((pg_temp.row_of(:'n')).run_id, 'phone-number:' || :'n' || ':2', 'one a
 select is(public.number_decide(pg_temp.told(:'n', 'decide')), '{"next":"unlink"}', 'Vapi is told');
 select is(public.number_prepare(pg_temp.told(:'n', 'unlink')) -> 'prepared' -> 'assistant', null, 'of nobody');
 select is(public.number_unlinked(pg_temp.told(:'n', 'unlink', '{"refused":"vapi_400"}')), '{"next":"unlink","sleep_seconds":300}', 'until it takes it');
-select is(public.number_unlinked(pg_temp.told(:'n', 'unlink', '{}')), '{"next":"decide"}', 'done');
+select is((pg_temp.row_of(:'n')).link_version, 0::bigint, 'what Vapi may know is not relied on');
+select is(public.number_unlinked(pg_temp.told(:'n', 'unlink', '{"version":1}')), '{"next":"decide"}', 'done');
 select is(public.number_decide(pg_temp.told(:'n', 'decide')), '{"done":true}', 'no more than that');
 select is((select jsonb_build_array(x.status, x.pause_reason, x.release_after, x.provider_sid) from public.phone_numbers x where x.id = :'n'),
     jsonb_build_array('paused', 'plan_changed', '2099-01-01'::timestamptz, 'PN7'), 'it is kept');
 select is(public.number_want(:'n', 'active', 'resumed'), true, 'it is wanted again');
-select is(public.number_decide(pg_temp.told(:'n', 'decide')), '{"next":"configure"}', 'and told to both');
+select is(public.number_decide(pg_temp.told(:'n', 'decide')), '{"next":"link"}', 'and Vapi is told');
 update public.workflow_runs set state = 'working' where id = 'phone-number:' || :'n' || ':3';
 update public.workflow_runs set state = 'failed', due_at = null, finished_at = now() where id = 'phone-number:' || :'n' || ':3';
 select public.number_sync(:'n');
