@@ -10,6 +10,7 @@
 #include "lib/seal.h"
 #include "peers/mail.h"
 #include "web/server.h"
+#include "work/flow_assistant.h"
 #include "work/flow_auth.h"
 #include "work/flow_cycle.h"
 #include "work/flow_dunning.h"
@@ -28,10 +29,10 @@
 #include <stdlib.h>
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
-static const struct workflow *const workflows[] = { &flow_auth, &flow_cycle, &flow_dunning,
-	&flow_mail, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms, &flow_stripe_end,
-	&flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync, &flow_subscription_sync,
-	&flow_usage, &flow_usage_report, &flow_verify, NULL };
+static const struct workflow *const workflows[] = { &flow_assistant, &flow_auth, &flow_cycle,
+	&flow_dunning, &flow_mail, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms,
+	&flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
+	&flow_subscription_sync, &flow_usage, &flow_usage_report, &flow_verify, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 

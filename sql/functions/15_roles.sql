@@ -12,6 +12,7 @@ begin
         ('viewer', 'numbers:read'),
         ('viewer', 'organization:read'),
         ('viewer', 'members:read'),
+        ('viewer', 'assistants:read'),
         ('member', 'calls:read'),
         ('member', 'contacts:read'),
         ('member', 'templates:read'),
@@ -23,6 +24,8 @@ begin
         ('member', 'contacts:write'),
         ('member', 'templates:write'),
         ('member', 'usage:read'),
+        ('member', 'assistants:read'),
+        ('member', 'assistants:write'),
         ('admin', 'calls:read'),
         ('admin', 'contacts:read'),
         ('admin', 'templates:read'),
@@ -42,6 +45,8 @@ begin
         ('admin', 'usage:read'),
         ('admin', 'billing:read'),
         ('admin', 'billing:write'),
+        ('admin', 'assistants:read'),
+        ('admin', 'assistants:write'),
         ('owner', 'calls:read'),
         ('owner', 'contacts:read'),
         ('owner', 'templates:read'),
@@ -61,6 +66,8 @@ begin
         ('owner', 'usage:read'),
         ('owner', 'billing:read'),
         ('owner', 'billing:write'),
+        ('owner', 'assistants:read'),
+        ('owner', 'assistants:write'),
         ('owner', 'organization:delete');
 end
 $$;

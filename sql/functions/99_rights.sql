@@ -135,3 +135,7 @@ grant execute on function public.number_view(public.phone_numbers), public.numbe
     public.number_offers(jsonb, text), public.number_order(jsonb), public.number_change(uuid, jsonb), public.number_give_back(uuid),
     public.number_try(uuid, uuid), public.number_used(uuid, timestamptz, timestamptz), public.number_verify_begin(text, text),
     public.number_verify_try(uuid, boolean), public.verified_number_of(uuid), public.verified_number_remove(uuid) to hookswitch_api;
+
+-- Assistants: what changes them says again whose they are (assistant_lock); what is seen is the active organization's by policy.
+grant execute on function public.assistant_view(public.assistants), public.assistant_by_hand(public.assistants), public.assistant_create(jsonb),
+    public.assistant_update(uuid, jsonb), public.assistant_delete(uuid, boolean), public.assistant_again(uuid) to hookswitch_api;
