@@ -122,7 +122,6 @@ static const struct field capabilities_out[] = {
 	FIELD(voice, OUT, T_BOOL, .doc = "Calls."),
 	FIELD(sms, OUT, T_BOOL, .doc = "Text messages."),
 	FIELD(mms, OUT, T_BOOL, .doc = "Messages with pictures."),
-	FIELD(fax, OUT, T_BOOL, .doc = "Faxes."),
 };
 
 /* public.number_view */

@@ -16,11 +16,11 @@ begin
 end
 $$;
 
--- The same to change it.
+-- The same to change it.  The organization's row is locked before its numbers' are, as everywhere.
 create or replace function public.number_lock(p_number uuid) returns public.phone_numbers
     language plpgsql security definer set search_path = '' as $$
 begin
-    perform public.contacts_open();
+    perform public.organization_lock(public.current_organization_id());
     perform from public.phone_numbers x where x.id = p_number and x.organization_id = public.current_organization_id() for update;
     return public.number_of(p_number);
 end
@@ -106,7 +106,7 @@ begin
 end
 $$;
 
--- What it has, without those that somebody here has or that rest.  Twilio writes capabilities in small letters or in capitals.
+-- What it has, without those that somebody here has or that rest.
 create or replace function public.number_offers(p_found jsonb, p_type text) returns jsonb
     language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -114,9 +114,7 @@ begin
                 'phone_number', f.o ->> 'phone_number', 'friendly_name', f.o ->> 'friendly_name', 'locality', nullif(f.o ->> 'locality', ''),
                 'region', nullif(f.o ->> 'region', ''), 'postal_code', nullif(f.o ->> 'postal_code', ''), 'country_code', f.o ->> 'iso_country',
                 'number_type', coalesce(p_type, (select x.number_type from public.number_policy x)),
-                'capabilities', (select coalesce(jsonb_object_agg(lower(c.key), c.value), '{}')
-                                   from jsonb_each(case when jsonb_typeof(f.o -> 'capabilities') = 'object' then f.o -> 'capabilities' else '{}' end) c
-                                  where lower(c.key) in ('voice', 'sms', 'mms')),
+                'capabilities', public.number_capabilities(f.o -> 'capabilities'),
                 'address_requirements', coalesce(f.o ->> 'address_requirements', 'none')) order by f.n), '[]')
               from jsonb_array_elements(p_found) with ordinality f(o, n)
              where f.o ->> 'phone_number' ~ '^\+[1-9][0-9]{6,14}$'

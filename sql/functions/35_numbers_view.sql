@@ -6,7 +6,7 @@ begin
     return jsonb_build_object(
         'id', n.id, 'organization_id', n.organization_id, 'phone_number', n.phone_number, 'name', n.name, 'status', n.status, 'wanted', n.wanted,
         'origin', n.origin, 'number_type', n.number_type, 'country_code', n.country_code, 'area_code', n.area_code, 'locality', n.locality,
-        'region', n.region, 'capabilities', n.capabilities, 'assistant_id', public.number_assistant(n), 'forward_to', n.forward_to,
+        'region', n.region, 'capabilities', public.number_capabilities(n.capabilities), 'assistant_id', public.number_assistant(n), 'forward_to', n.forward_to,
         'forward_when', n.forward_when, 'sms_mode', n.sms_mode, 'sms_forward_to', n.sms_forward_to, 'provider_sid', n.provider_sid,
         'voice_number_id', n.voice_number_id, 'purchased_at', public.time_view(n.purchased_at), 'linked_at', public.time_view(n.linked_at),
         'paused_at', public.time_view(n.paused_at), 'pause_reason', n.pause_reason)
@@ -14,6 +14,14 @@ begin
         'release_after', public.time_view(n.release_after), 'released_at', public.time_view(n.released_at), 'release_reason', n.release_reason,
         'last_error', n.last_error, 'created_at', public.time_view(n.created_at), 'updated_at', public.time_view(n.updated_at));
 end
+$$;
+
+-- What a number takes.  Twilio writes the names in small letters or in capitals, and others that are nothing to us.
+create or replace function public.number_capabilities(p_capabilities jsonb) returns jsonb
+    language sql immutable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(lower(c.key), c.value), '{}')
+      from jsonb_each(case when jsonb_typeof(p_capabilities) = 'object' then p_capabilities else '{}' end) c
+     where lower(c.key) in ('voice', 'sms', 'mms') and jsonb_typeof(c.value) = 'boolean'
 $$;
 
 -- Who answers it, or will in a moment.

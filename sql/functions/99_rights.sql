@@ -129,7 +129,7 @@ grant execute on function public.currency_digits(text), public.plan_amount(publi
     public.checkout_free(jsonb), public.subscription_seen(jsonb, jsonb), public.subscription_ended(jsonb, jsonb), public.plan_change_in_time(text, jsonb),
     public.customer_doubted(jsonb, jsonb), public.customer_look(jsonb), public.customer_looked(jsonb, jsonb) to hookswitch_api;
 -- Phone numbers: those that write take the active organization's own alone.
-grant execute on function public.number_view(public.phone_numbers), public.number_assistant(public.phone_numbers),
+grant execute on function public.number_view(public.phone_numbers), public.number_assistant(public.phone_numbers), public.number_capabilities(jsonb),
     public.number_log_view(public.phone_provision_logs), public.verified_number_view(public.verified_numbers), public.number_of(uuid),
     public.number_rows(text, uuid, text, integer), public.number_search_ask(jsonb), public.number_search_need(jsonb),
     public.number_offers(jsonb, text), public.number_order(jsonb), public.number_change(uuid, jsonb), public.number_give_back(uuid),

@@ -87,8 +87,10 @@ $$;
 
 create or replace function api.number_test(p_number_id uuid, p_verified_number_id uuid) returns jsonb
     language plpgsql set search_path = '' as $$
+declare
+    v_call uuid := public.number_try(p_number_id, p_verified_number_id);
 begin
-    return public.call_view_of(public.number_try(p_number_id, p_verified_number_id));
+    return public.call_view_of(v_call);
 end
 $$;
 
