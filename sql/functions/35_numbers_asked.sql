@@ -74,6 +74,18 @@ begin
 end
 $$;
 
+-- What becomes a part of an address, or is counted upon, is what it should be.  p_field: what the country is called.
+create or replace function public.number_place_check(p_field text, p_country text, p_area_code text) returns void
+    language plpgsql immutable set search_path = '' as $$
+begin
+    if p_country !~ '^[A-Z]{2}$' then
+        perform public.refuse_field('number_place_invalid', p_field, 'Two capital letters, US for one.');
+    elsif p_area_code !~ '^[0-9]+$' then
+        perform public.refuse_field('number_place_invalid', 'area_code', 'An area code is digits.');
+    end if;
+end
+$$;
+
 -- ---- what is on sale ------------------------------------------------------------
 
 -- What Twilio is asked.  Its parameters by our fields; what is not wished for is null and not sent.
@@ -83,6 +95,7 @@ declare
     v_policy public.number_policy;
     v_kinds constant jsonb := '{"local":"Local","toll-free":"TollFree","mobile":"Mobile"}';
 begin
+    perform public.number_place_check('country', p ->> 'country', p ->> 'area_code');
     select * into v_policy from public.number_policy;
     return jsonb_build_object(
         'path', format('/AvailablePhoneNumbers/%s/%s.json', coalesce(p ->> 'country', v_policy.country_code),
@@ -133,7 +146,7 @@ declare
     v_policy public.number_policy;
 begin
     perform public.contacts_open();
-    perform public.number_assistant_check((p ->> 'assistant_id')::uuid);
+    perform public.number_assistant_check((p ->> 'assistant_id')::uuid), public.number_place_check('country_code', p ->> 'country_code', p ->> 'area_code');
     if not public.numbers_ready() then
         raise exception 'numbers_not_configured' using errcode = 'PT409';
     end if;
