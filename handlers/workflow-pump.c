@@ -15,6 +15,7 @@
 #include "work/flow_cycle.h"
 #include "work/flow_dunning.h"
 #include "work/flow_mail.h"
+#include "work/flow_number.h"
 #include "work/flow_organization.h"
 #include "work/flow_reconcile.h"
 #include "work/flow_sms.h"
@@ -30,8 +31,8 @@
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
 static const struct workflow *const workflows[] = { &flow_assistant, &flow_auth, &flow_cycle,
-	&flow_dunning, &flow_mail, &flow_organization, &flow_periods, &flow_reconcile, &flow_sms,
-	&flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
+	&flow_dunning, &flow_mail, &flow_number, &flow_organization, &flow_periods, &flow_reconcile,
+	&flow_sms, &flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
 	&flow_subscription_sync, &flow_usage, &flow_usage_report, &flow_verify, NULL };
 
 /* ---- input ---------------------------------------------------------- */

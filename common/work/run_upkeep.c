@@ -55,7 +55,7 @@ put_workflow(struct text *t, const struct workflow *f)
 		text_puts(t, i > 0 ? "," : "");
 		text_json(t, f->steps[i].name);
 	}
-	text_puts(t, "]}");
+	text_printf(t, "],\"ready\":%s}", !f->ready || f->ready() ? "true" : "false");
 }
 
 int

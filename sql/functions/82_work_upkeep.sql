@@ -1,15 +1,17 @@
 -- 82_work_upkeep.sql - what the engine does beside steps: which workflows there are, what is started by the clock, pruning, figures.
 
--- A program says which workflows it knows: [{name, steps, doc}].  Written at most once a minute unless something changed.  A schedule that
+-- A program says which workflows it knows, and whether it has their settings: [{name, steps, doc, ready}].  Written at most once a minute unless something changed.  A schedule that
 -- was written in the future was written by a clock that has been set back since: its next slot is reckoned anew, else it would be silent
 -- until then.  A slot that was there already stays once.
 create or replace function public.work_known(p_workflows jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
 begin
-    insert into public.workflows (name, steps, doc)
-    select w ->> 'name', array(select jsonb_array_elements_text(w -> 'steps')), w ->> 'doc' from jsonb_array_elements(p_workflows) w order by 1
-    on conflict (name) do update set steps = excluded.steps, doc = excluded.doc, seen_at = now()
-     where workflows.seen_at not between now() - interval '1 minute' and now() or (workflows.steps, workflows.doc) is distinct from (excluded.steps, excluded.doc);
+    insert into public.workflows (name, steps, doc, is_ready)
+    select w ->> 'name', array(select jsonb_array_elements_text(w -> 'steps')), w ->> 'doc', coalesce((w ->> 'ready')::boolean, true)
+      from jsonb_array_elements(p_workflows) w order by 1
+    on conflict (name) do update set steps = excluded.steps, doc = excluded.doc, is_ready = excluded.is_ready, seen_at = now()
+     where workflows.seen_at not between now() - interval '1 minute' and now()
+        or (workflows.steps, workflows.doc, workflows.is_ready) is distinct from (excluded.steps, excluded.doc, excluded.is_ready);
     update public.workflow_schedules s set next_at = null, updated_at = now() where s.updated_at > now() + interval '1 minute';
 end
 $$;
