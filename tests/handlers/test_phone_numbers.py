@@ -46,6 +46,23 @@ def proved(stack, who, number=OWN):
     return who.post(f"{ROOT}/verify/{asked['id']}/confirm", {"code": code_of(stack, number)}, expect=200)["id"]
 
 
+def brought(stack, who, number):
+    """What has become of a number when all that is under way is over."""
+    for _ in range(20):
+        stack.work()
+        if not stack.count("workflow_runs", "workflow in ('phone-number', 'assistant-sync') and state in ('ready', 'working', 'waiting')"):
+            return who.get(f"{ROOT}/{number}")
+        stack.sql("update workflow_steps set due_at = now() where due_at > now()")
+        stack.sql("update workflow_runs set due_at = now() where state = 'ready' and due_at > now()")
+    raise AssertionError(stack.sql("select id, state, step from workflow_runs where state <> 'done'"))
+
+
+def on_plan(stack, who, plan):
+    """An organization is on that plan from now on."""
+    stack.sql("update subscriptions set plan_id = (select id from subscription_plans where name = %s) where organization_id = %s and current", plan,
+              who.organization)
+
+
 # ---- looked for ------------------------------------------------------------------------
 
 
@@ -127,6 +144,52 @@ def test_a_number_is_asked_for_and_on_its_way(stack, alice):
     assert stack.value("select want ->> 'country_code' from phone_numbers where id = %s", anyone["id"]) == "US"
     assert [n["id"] for n in alice.get(ROOT)["data"]] == [anyone["id"], near["id"], chosen["id"]]
     assert [n["id"] for n in alice.get(ROOT + "?status=buying")["data"]] == [chosen["id"]]
+
+
+def test_a_number_is_bought_linked_and_given_back(stack, alice):
+    chosen = numbers(search(alice, area_code="512"))[2]
+    asked = [alice.post(ROOT, wish, expect=202)["id"] for wish in ({"phone_number": chosen}, {"area_code": "415"}, {})]
+    there = [brought(stack, alice, ident) for ident in asked]
+    assert [n["status"] for n in there] == ["active"] * 3 and there[0]["phone_number"] == chosen and there[1]["area_code"] == "415"
+    assert len({n["phone_number"] for n in there}) == 3 and len({n["assistant_id"] for n in there}) == 1
+    assert {n["phone_number"] for n in stack.sandbox.twilio()["numbers"]} == {n["phone_number"] for n in there}
+    log = [line["action"] for line in alice.get(f"{ROOT}/{asked[1]}/log")["data"]]
+    assert "search" in log and "buy" in log
+    first = alice.get(f"{ROOT}/{asked[1]}/log?limit=1")
+    assert first["next_cursor"] and alice.get(f"{ROOT}/{asked[1]}/log?limit=1&after={first['next_cursor']}")["data"][0]["action"] == log[1]
+    assert chosen not in numbers(search(alice, area_code="512", limit=50))
+    alice.expect("DELETE", f"{ROOT}/{asked[0]}", expect=202)
+    assert brought(stack, alice, asked[0])["status"] == "released"
+    assert chosen not in {n["phone_number"] for n in stack.sandbox.twilio()["numbers"]}
+    assert chosen not in numbers(search(alice, area_code="512", limit=50)), "it rests"
+    problem(alice.ask("POST", ROOT, {"phone_number": chosen}), 409, "number_resting")
+
+
+def test_another_assistant_answers_when_somebody_says_so(stack, alice):
+    number = alice.post(ROOT, expect=202)["id"]
+    brought(stack, alice, number)
+    other = alice.post("/api/v1/assistants", {"name": "Night desk", "system_prompt": "You answer at night."}, expect=201)["id"]
+    assert alice.expect("PATCH", f"{ROOT}/{number}", {"assistant_id": other})["assistant_id"] == other
+    there = brought(stack, alice, number)
+    at_vapi = {n["id"]: n["assistantId"] for n in stack.sandbox.vapi()["phone_numbers"]}[there["voice_number_id"]]
+    assert at_vapi == stack.value("select vapi_assistant_id from assistants where id = %s", other) is not None
+    assert [n["id"] for n in alice.get(f"{ROOT}?assistant_id={other}")["data"]] == [number]
+
+
+def test_no_more_numbers_are_had_than_the_plan_includes(stack, alice):
+    on_plan(stack, alice, "free")
+    problem(alice.ask("POST", ROOT, {}), 402, "number_limit_reached")
+    on_plan(stack, alice, "basic")
+    with ThreadPoolExecutor(2) as pool:
+        answers = sorted(pool.map(lambda who: who.ask("POST", ROOT, {}).status_code, (alice, stack.api_key(alice.organization))))
+    assert answers == [202, 402] and stack.count("phone_numbers") == 1
+
+
+def test_a_chosen_number_that_somebody_elsewhere_has_bought_is_not_had(stack, alice):
+    stack.sandbox.rule(stack.sandbox.twilio_refusal(21422), provider="twilio", operation="buy", times=1)
+    number = alice.post(ROOT, {"phone_number": "+12125551003"}, expect=202)["id"]
+    there = brought(stack, alice, number)
+    assert (there["status"], there["last_error"]) == ("failed", "twilio_21422") and stack.sandbox.twilio()["numbers"] == []
 
 
 def test_under_one_key_one_number_is_bought(stack, alice):
@@ -275,20 +338,26 @@ def test_what_is_no_whole_number_is_not_called(alice, number):
 
 def test_one_is_called_from_a_number_by_its_assistant(stack, alice):
     own = proved(stack, alice)
-    provider = stack.value("select id from call_service_providers")
-    assistant = stack.insert("assistants", organization_id=alice.organization, name="Front desk", vapi_assistant_id="va-1", status="active")
-    number = bought(stack, alice, assistant_id=assistant, provider_id=provider, voice_number_id="pn-1")
-    call = alice.post(f"{ROOT}/{number}/test", {"verified_number_id": own}, expect=202)
-    assert (call["recipient_number"], call["caller_number_id"], call["template_id"]) == (OWN, number, None)
-    stack.pump()
-    dialled, = stack.sandbox.calls()
-    assert False, dialled
-    usage = alice.get(f"{ROOT}/{number}/usage")
-    assert (usage["calls_in"], usage["calls_out"]) == (0, 1)
-    stack.sql("update phone_numbers set status = 'paused' where id = %s", number)
+    number = alice.post(ROOT, expect=202)["id"]
     problem(alice.ask("POST", f"{ROOT}/{number}/test", {"verified_number_id": own}), 409, "number_not_active")
-    refused = problem(alice.ask("POST", "/api/v1/calls", {"recipient_number": OWN, "template_id": stack.template(), "caller_number_id": number}), 422)
-    assert refused["code"] == "caller_number_not_found"
+    there = brought(stack, alice, number)
+    call = alice.post(f"{ROOT}/{number}/test", {"verified_number_id": own}, expect=202)
+    assert (call["recipient_number"], call["caller_number_id"], call["from_number"]) == (OWN, number, there["phone_number"])
+    stack.pump()
+    dialled, = stack.sandbox.dials()["order"]
+    assert (dialled["provider"], dialled["number"]) == ("vapi", OWN)
+    asked = stack.value("select array[assistant, caller_number] from call_assignments")
+    assert asked == [stack.value("select vapi_assistant_id from assistants where id = %s", there["assistant_id"]), there["voice_number_id"]]
+    assert alice.get(f"/api/v1/calls/{call['id']}")["status"] == "in-progress"
+    usage = alice.get(f"{ROOT}/{number}/usage")
+    assert (usage["calls_in"], usage["calls_out"], usage["messages_in"]) == (0, 1, 0)
+
+
+def test_a_number_that_was_paused_calls_nobody(stack, alice):
+    own, number = proved(stack, alice), bought(stack, alice, status="paused")
+    problem(alice.ask("POST", f"{ROOT}/{number}/test", {"verified_number_id": own}), 409, "number_not_active")
+    order = {"recipient_number": OWN, "template_id": stack.template(), "caller_number_id": number}
+    problem(alice.ask("POST", "/api/v1/calls", order), 422, "caller_number_not_found")
 
 
 # ---- nothing to ask ------------------------------------------------------------------------------
