@@ -355,6 +355,7 @@ create or replace function public.number_assistant_wait(p_run jsonb) returns jso
 declare
     n public.phone_numbers := public.number_of_run(p_run);
     a public.assistants;
+    v_assistant uuid;
     v_visit integer := (select s.visit from public.workflow_steps s where s.run_id = p_run ->> 'id' and s.generation = (p_run ->> 'generation')::integer
                            and s.step = 'assistant' and not s.undo);
 begin
@@ -363,7 +364,9 @@ begin
     end if;
     select x.* into a from public.assistants x where x.id = coalesce(n.assistant_wanted_id, n.assistant_id) and x.deleted_at is null;
     if not found then
-        select x.* into a from public.assistants x where x.id = public.assistant_default(n.organization_id, n.user_id);
+        -- Not in the search's condition, which would ask it for each row, and not at all where there is none.
+        v_assistant := public.assistant_default(n.organization_id, n.user_id);
+        select x.* into a from public.assistants x where x.id = v_assistant;
         update public.phone_numbers x set assistant_wanted_id = a.id where x.id = n.id and a.id is not null;
     end if;
     if a.id is not null and public.assistant_ready(a.id) is null and a.status <> 'failed' and coalesce(v_visit, 1) < 10 then

@@ -152,6 +152,7 @@ def test_a_number_is_bought_linked_and_given_back(stack, alice):
     there = [brought(stack, alice, ident) for ident in asked]
     assert [n["status"] for n in there] == ["active"] * 3 and there[0]["phone_number"] == chosen and there[1]["area_code"] == "415"
     assert len({n["phone_number"] for n in there}) == 3 and len({n["assistant_id"] for n in there}) == 1
+    assert alice.get("/api/v1/assistants/" + there[0]["assistant_id"])["status"] == "active"
     assert {n["phone_number"] for n in stack.sandbox.twilio()["numbers"]} == {n["phone_number"] for n in there}
     log = [line["action"] for line in alice.get(f"{ROOT}/{asked[1]}/log")["data"]]
     assert "search" in log and "buy" in log
