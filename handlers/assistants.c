@@ -98,7 +98,7 @@ static const struct field one_fields[] = { ASSISTANT_ID };
 static const struct field delete_fields[] = {
 	ASSISTANT_ID,
 	FIELD(force, QUERY, T_BOOL,
-	    .doc = "Also where numbers have it: they have none any more then."),
+	    .doc = "Also where numbers have it: they get the default one instead."),
 };
 
 /* ---- output --------------------------------------------------------- */

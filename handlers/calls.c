@@ -168,6 +168,15 @@ content_type(const char *url)
 	return NULL;
 }
 
+/* A message that a caller left while no assistant was there lies at Twilio, whose addresses stay. */
+static const char *
+plain_recording(const struct json *row)
+{
+	const char *type = json_str(row, "provider_type");
+
+	return type && strcmp(type, "twilio") == 0 ? json_str(row, "recording_url") : NULL;
+}
+
 /* The call as the provider tells it now: addresses of recordings are only good for a while. */
 static int
 ask_provider(struct ctx *c, const struct voice_account *a, const struct voice_look *look,
@@ -218,6 +227,10 @@ link_recording(struct ctx *c, const void *arg)
 	row = db_call(c, ARGS(in->call_id));
 	if (!row)
 		return -1;
+
+	recording.url = plain_recording(row);
+	if (recording.url)
+		return reply_recording(c, &recording);
 
 	look.provider_call_id = json_str(row, "provider_call_id");
 	look.assignment_id = json_str(row, "assignment_id");

@@ -16,6 +16,7 @@
 #include "work/flow_dunning.h"
 #include "work/flow_mail.h"
 #include "work/flow_number.h"
+#include "work/flow_number_sweep.h"
 #include "work/flow_organization.h"
 #include "work/flow_reconcile.h"
 #include "work/flow_sms.h"
@@ -31,9 +32,10 @@
 
 /* All workflows that this program knows, ended by NULL; runs of others are left alone. */
 static const struct workflow *const workflows[] = { &flow_assistant, &flow_auth, &flow_cycle,
-	&flow_dunning, &flow_mail, &flow_number, &flow_organization, &flow_periods, &flow_reconcile,
-	&flow_sms, &flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus, &flow_stripe_sync,
-	&flow_subscription_sync, &flow_usage, &flow_usage_report, &flow_verify, NULL };
+	&flow_dunning, &flow_mail, &flow_number, &flow_number_sweep, &flow_organization,
+	&flow_periods, &flow_reconcile, &flow_sms, &flow_stripe_end, &flow_stripe_expire,
+	&flow_stripe_surplus, &flow_stripe_sync, &flow_subscription_sync, &flow_usage,
+	&flow_usage_report, &flow_verify, NULL };
 
 /* ---- input ---------------------------------------------------------- */
 

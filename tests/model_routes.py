@@ -83,6 +83,10 @@ def _number(tenant):
     return tenant.stack.insert("phone_numbers", organization_id=tenant.organization, phone_number=tenant.stack.number())
 
 
+def _assistant(tenant):
+    return _row(tenant, "assistants", organization_id=tenant.organization, name=tenant.word, system_prompt=tenant.word)
+
+
 def _contact(tenant):
     """A contact that was called twice, and whose number is on the do-not-call list."""
     number = tenant.stack.number()
@@ -141,6 +145,7 @@ THINGS = {
     "attempt_id": (lambda t: [attempt(t.stack, t.call("completed"), state="unknown", lease_until="2020-01-01", next_look_at="2099-01-01")],
                    "attempt_not_found"),
     "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
+    "assistant_id": (lambda t: [_assistant(t) for _ in range(2)], "assistant_not_found"),
     "contact_id": (lambda t: [_contact(t) for _ in range(2)], "contact_not_found"),
     "invoice_id": (lambda t: [_invoice(t) for _ in range(2)], "invoice_not_found"),
     "checkout_id": (lambda t: [_row(t, "checkout_sessions", organization_id=t.organization, external_id=f"cs_{secrets.token_hex(8)}_{t.word}", plan_id=t.stack.value(
@@ -168,6 +173,7 @@ TYPES = {"e164": "+15557654321", "email": "ann@example.com", "time": "2099-01-01
 
 # Fields that a route wants though none of them alone is required.
 GIVEN = {("POST", "/api/v1/auth/" + name): {"token": "no token of ours"} for name in ("verify-email", "reset-password")}
+GIVEN["POST", "/api/v1/assistants"] = {"name": "Riley"}
 GIVEN["POST", "/api/v1/auth/signin/totp"] = {"code": "123456"}
 
 # Routes after which others could not be tried any more: in this order, at the end.

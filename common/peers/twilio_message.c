@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "lib/crypto.h"
 #include "peers/raw.h"
+#include "peers/twilio_url.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -61,7 +62,7 @@ static bool
 can(const struct twilio_message *in)
 {
 	return twilio_has_settings() && is_account(setting_str(SET_TWILIO_ACCOUNT_SID)) &&
-	    is_number(in->to) && is_text(in->text);
+	    is_number(in->to) && is_text(in->text) && (!in->from || is_number(in->from));
 }
 
 static const char *const *
@@ -117,15 +118,18 @@ twilio_message_send(struct mem *m, const struct twilio_message *in, struct fetch
 {
 	CLEANUP(text_clear) struct text form = TEXT(FORM_MAX);
 	struct fetch_request r = { .method = "POST", .max_bytes = ANSWER_MAX };
+	const char *told = twilio_webhook_url(m, "/message");
 
 	if (!can(in)) {
 		errno = EINVAL;
 		return -1;
 	}
 	put(&form, "To", in->to);
-	put(&form, from_is_service() ? "MessagingServiceSid" : "From",
-	    setting_str(SET_TWILIO_SMS_FROM));
+	put(&form, !in->from && from_is_service() ? "MessagingServiceSid" : "From",
+	    in->from ? in->from : setting_str(SET_TWILIO_SMS_FROM));
 	put(&form, "Body", in->text);
+	if (told)
+		put(&form, "StatusCallback", told);
 	r.url = url(m, "");
 	r.body = (struct span){ mem_dup(m, text_str(&form), form.len), form.len };
 	if (!text_ok(&form) || !r.body.data || request(m, in, &r) != 0) {

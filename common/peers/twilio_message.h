@@ -15,6 +15,7 @@ enum { TWILIO_TEXT_MAX = 1600 };
 
 struct twilio_message {
 	const char *to;   /* E.164 */
+	const char *from; /* a number of the account, E.164; NULL: TWILIO_SMS_FROM */
 	const char *text; /* at most TWILIO_TEXT_MAX characters */
 	int64_t since_ms; /* of a look: not sent before that */
 	int timeout_ms;   /* of the request; 0: 30 s */

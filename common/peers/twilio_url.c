@@ -1,5 +1,5 @@
 /*
- * twilio_url.c - where Twilio tells us what becomes of calls and text messages.
+ * twilio_url.c - the addresses that Twilio is told, from the settings alone.
  */
 #include "peers/twilio_url.h"
 
@@ -8,7 +8,9 @@
 const char *
 twilio_webhook_url(struct mem *m, const char *tail)
 {
-	const char *url = setting_str(SET_API_URL);
+	const char *own = setting_str(SET_TWILIO_WEBHOOK_URL), *api = setting_str(SET_API_URL);
 
-	return url ? mem_printf(m, "%s/api/webhooks/twilio%s", url, tail) : NULL;
+	if (own)
+		return mem_printf(m, "%s%s", own, tail);
+	return api ? mem_printf(m, "%s%s%s", api, TWILIO_WEBHOOK_PATH, tail) : NULL;
 }

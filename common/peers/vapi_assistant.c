@@ -44,16 +44,15 @@ put_model(struct text *t, const struct json *row)
 {
 	const char *prompt = json_str(row, "system_prompt");
 
-	text_puts(t, ",\"model\":{");
-	peer_put(t, "provider", json_str(row, "model_provider"));
-	peer_put(t, "model", json_str(row, "model_name"));
-	text_puts(t, ",\"messages\":[");
+	text_puts(t, ",\"model\":{\"messages\":[");
 	if (prompt && prompt[0] != '\0') {
 		text_puts(t, "{\"role\":\"system\"");
 		peer_put(t, "content", prompt);
 		text_putc(t, '}');
 	}
 	text_putc(t, ']');
+	peer_put(t, "provider", json_str(row, "model_provider"));
+	peer_put(t, "model", json_str(row, "model_name"));
 	put_json(t, "temperature", json_get(row, "model_temperature"));
 	text_putc(t, '}');
 }

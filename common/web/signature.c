@@ -346,5 +346,13 @@ signature_fits(const struct signature_plan *p, struct span secret, const struct 
 {
 	if (secret.len == 0)
 		return false;
-	return p->kind == SIGNATURE_SECRET ? secret_fits(p, secret, r) : hmac_fits(p, secret, r);
+	switch (p->kind) {
+	case SIGNATURE_SECRET:
+		return secret_fits(p, secret, r);
+	case SIGNATURE_TWILIO:
+		return signature_twilio_fits(p, secret, r);
+	case SIGNATURE_HMAC:
+		break;
+	}
+	return hmac_fits(p, secret, r);
 }

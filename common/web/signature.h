@@ -27,7 +27,7 @@ struct signed_request {
 	int64_t tolerance; /* seconds that a timestamp may be off; 0: SIGNATURE_TOLERANCE */
 };
 
-enum signature_kind { SIGNATURE_SECRET, SIGNATURE_HMAC };
+enum signature_kind { SIGNATURE_SECRET, SIGNATURE_HMAC, SIGNATURE_TWILIO };
 
 struct signature_plan {
 	enum signature_kind kind;
@@ -69,5 +69,11 @@ extern const struct signature_plan signature_synthflow[SIGNATURE_SYNTHFLOW_PLANS
 enum { SIGNATURE_STRIPE_PLANS = 1, SIGNATURE_PADDLE_PLANS = 1 };
 extern const struct signature_plan signature_stripe[SIGNATURE_STRIPE_PLANS];
 extern const struct signature_plan signature_paddle[SIGNATURE_PADDLE_PLANS];
+/* Twilio: the address, then the fields of the form (the body of the signed_request); or the address
+ * alone, with the hash of any other body in it.  signature_twilio_fits is for signature_fits. */
+enum { SIGNATURE_TWILIO_PLANS = 1 };
+extern const struct signature_plan signature_twilio[SIGNATURE_TWILIO_PLANS];
+bool signature_twilio_fits(const struct signature_plan *p, struct span secret,
+    const struct signed_request *r);
 
 #endif

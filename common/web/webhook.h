@@ -29,6 +29,10 @@ struct webhook {
 	size_t nplans;
 	const char *token_header; /* may hold the token of one call (lib/seal); NULL: never */
 	enum setting tolerance;   /* seconds that a timestamp may be off; 0: SIGNATURE_TOLERANCE */
+	/* Where the sender was told to come, where that may be another address than API_URL's: the
+	 * setting that says so stands for this path; NULL: none does. */
+	const char *below;
+	enum setting told;
 };
 
 /* Who sent it, proved. */
@@ -59,6 +63,14 @@ struct webhook_money {
 	    *object; /* JSON for public.money_keep; NULL: a shape that we do not understand */
 };
 
+/* One event of Twilio. */
+struct webhook_twilio {
+	const char *key;
+	const char *type;
+	const char
+	    *facts; /* JSON for public.twilio_keep; NULL: a shape that we do not understand */
+};
+
 enum { WEBHOOK_STATE_MAX = 15 };
 
 /* An event on its way into the database, and what became of it there. */
@@ -87,6 +99,10 @@ int webhook_keep(struct ctx *c, struct webhook_keeping *k);
 /* webhook_take_money: keeps the event of a payment provider with the request's raw body, starts
  * what follows from it, and answers 200.  -1 as for webhook_take. */
 int webhook_take_money(struct ctx *c, const struct webhook *w, const struct webhook_money *e);
+/* webhook_take_twilio: keeps an event of Twilio and applies it; ret: what shall be answered, as the
+ * database has it, NULL: nothing.  It answers nothing itself.  -1 as for webhook_take. */
+int webhook_take_twilio(struct ctx *c, const struct webhook *w, const struct webhook_twilio *e,
+    const struct json **ret);
 /* webhook_count_state: counts what became of one event. */
 void webhook_count_state(struct ctx *c, const struct webhook *w, const char *state);
 /* webhook_answered: for the route's .after.  webhook_flush: writes down what was counted; for the

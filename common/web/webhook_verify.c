@@ -114,15 +114,18 @@ header_of(const void *arg, const char *name)
 /* The address as the sender was told it: ours by configuration, not what the request says of
  * itself. */
 static const char *
-told_url(struct ctx *c)
+told_url(struct ctx *c, const struct webhook *w)
 {
-	const char *base = setting_str(SET_API_URL);
-	const char *query = request_query(c);
+	const char *base = w->below ? setting_str(w->told) : NULL;
+	const char *path = request_path(c), *query = request_query(c);
 
+	if (base && strncmp(path, w->below, strlen(w->below)) == 0)
+		path += strlen(w->below);
+	else
+		base = setting_str(SET_API_URL);
 	if (!base)
 		return NULL;
-	return mem_printf(c->mem, "%s%s%s%s", base, request_path(c), query[0] != '\0' ? "?" : "",
-	    query);
+	return mem_printf(c->mem, "%s%s%s%s", base, path, query[0] != '\0' ? "?" : "", query);
 }
 
 static bool
@@ -218,7 +221,7 @@ request_in_hand(struct ctx *c, const struct webhook *w, struct span signed_text)
 	return (struct signed_request){ .header = header_of,
 		.arg = c,
 		.method = "POST",
-		.url = told_url(c),
+		.url = told_url(c, w),
 		.body = signed_text,
 		.now = clock_wall_ms() / 1000,
 		.tolerance = w->tolerance ? setting_int(w->tolerance) : SIGNATURE_TOLERANCE };

@@ -1,9 +1,11 @@
 /*
  * flow_sms.c - the workflow "sms": one text message, sent once.
  *
- * Its input: {"to", "text"}.  Before each try public.sms_prepare (sql/functions/85_sms.sql) says
- * whether the number may be texted.  Twilio takes no key: where the outcome is unknown it is looked
- * for in Twilio's list, and sent again only when it is certainly not there.
+ * Its input: {"to", "text", "from"}; without from it is TWILIO_SMS_FROM.  Before each try
+ * public.sms_prepare (sql/functions/85_sms.sql) says whether the number may be texted.  Twilio takes
+ * no key: where the outcome is unknown it is looked for in Twilio's list, and sent again only when it
+ * is certainly not there.  What Twilio tells later of its delivery finds it by the SID that
+ * public.sms_sent keeps.
  */
 #include "work/flow_sms.h"
 
@@ -22,6 +24,7 @@ static struct twilio_message
 message_of(const struct step_in *in)
 {
 	struct twilio_message s = { .to = json_str(in->input, "to"),
+		.from = json_str(in->input, "from"),
 		.text = json_str(in->input, "text"),
 		.timeout_ms = TIMEOUT_MS };
 
@@ -111,6 +114,7 @@ static const struct step steps[] = {
 	    .read = read_answer,
 	    .look_ask = look,
 	    .look_read = read_look,
+	    .apply = "sms_sent",
 	    .keep = kept,
 	    .retry = { .first_ms = 2000,
 		.factor = 2,

@@ -90,6 +90,10 @@ static const struct kind kinds[] = {
 	    "the subscription of {organization_name} to {plan} has ended.", "Choose a plan",
 	    "Its data stay; from now on it has the plan of who pays for nothing.", NULL, NULL,
 	    "/billing", false, false },
+	{ "voice_message", "A caller left a message for {organization_name}",
+	    "{caller} called {phone_number} while its assistant could not take the call, and left "
+	    "a message of {seconds} seconds.",
+	    "Hear it", "It is the call's recording.", NULL, NULL, "/calls", false, false },
 };
 
 /* What is said where the data name nothing. */
@@ -116,6 +120,9 @@ static const struct {
 	{ "stops_on", "soon" },
 	{ "plan", "another one" },
 	{ "old_plan", "another one" },
+	{ "caller", "Somebody" },
+	{ "phone_number", "a number" },
+	{ "seconds", "some" },
 };
 
 /* What is made for one mail. */

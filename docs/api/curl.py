@@ -41,6 +41,9 @@ MORE = {
     ("POST", "/api/v1/contacts"): {"phone_number": "+15550100002", "name": "Ann Lee", "tags": ["vip"]},
     ("PATCH", "/api/v1/contacts/{contact_id}"): {"name": "Ann Lee", "do_not_call": True},
     ("POST", "/api/v1/contacts/imports"): {"name": "customers", "dry_run": False},
+    ("POST", "/api/v1/assistants"): {"template": "receptionist", "variable_values": {
+        "business_name": "Harbor Legal", "business_description": "We are a small law firm.", "opening_hours": "Monday to Friday, nine to five"}},
+    ("PATCH", "/api/v1/assistants/{assistant_id}"): {"first_message": "Harbor Legal, how can I help you?"},
     ("PATCH", "/api/v1/call-templates/{call_template_id}"): {"visibility": "public"},
     ("PUT", "/api/v1/voices/preferences"): {"default_voice_id": "$VOICE_ID"},
     ("POST", "/api/v1/admin/plans"): {"name": "Basic, yearly", "price_cents": 29000, "interval": "yearly", "tier": "basic", "call_limit": 6000},

@@ -58,7 +58,7 @@ begin
     elsif jsonb_array_length(a.end_call_phrases) > 50 or exists (
         select from jsonb_array_elements(a.end_call_phrases) p where jsonb_typeof(p) <> 'string' or length(p #>> '{}') not between 2 and 140) then
         perform public.refuse_field('assistant_invalid', 'end_call_phrases', 'At most 50 texts of 2 to 140 characters.');
-    elsif a.background_sound !~ '^(off|office|https?://[!-~]{1,500})$' then
+    elsif a.background_sound !~ '^(off|office|https?://[!-~]+)$' or length(a.background_sound) > 500 then
         perform public.refuse_field('assistant_invalid', 'background_sound', 'off, office, or the address of a sound.');
     elsif a.model_temperature not between 0 and 2 then
         perform public.refuse_field('assistant_invalid', 'model_temperature', 'From 0 to 2.');
@@ -246,7 +246,7 @@ begin
 end
 $$;
 
--- Out of use, and away from Vapi.  Where a number has it it is refused, unless p_force: then the numbers have none any more.
+-- Out of use, and away from Vapi.  Where a number has it it is refused, unless p_force: then its numbers get the organization's default one.
 create or replace function public.assistant_delete(p_assistant uuid, p_force boolean) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
@@ -316,7 +316,7 @@ declare
     v_name text;
     v_wish jsonb;
 begin
-    select * into o from public.organizations x where x.id = p_organization for no key update;
+    select * into o from public.organizations x where x.id = p_organization;
     v_own := case when jsonb_typeof(o.settings -> 'assistant') = 'object' then o.settings -> 'assistant' else '{}' end;
     select * into a from public.assistants x
      where x.organization_id = o.id and x.deleted_at is null
@@ -327,7 +327,13 @@ begin
         end if;
         return a.id;
     end if;
-    v_name := btrim(regexp_replace(coalesce(o.name, ''), '[{}[:cntrl:]]+', ' ', 'g'));
+    -- Locked only where one is made: whoever waits here may hold a number's row.
+    perform from public.organizations x where x.id = o.id for no key update;
+    select * into a from public.assistants x where x.organization_id = o.id and x.deleted_at is null order by x.created_at, x.id limit 1;
+    if found then
+        return a.id; -- by somebody else, just now
+    end if;
+    v_name := btrim(regexp_replace(coalesce(o.name, ''), '[{}[:space:][:cntrl:]]+', ' ', 'g'));
     v_name := case when v_name = '' then 'Reception' else v_name end;
     v_wish := coalesce(
         case when v_own ->> 'template' is not null then public.assistant_template_plain(v_own ->> 'template', v_name, case

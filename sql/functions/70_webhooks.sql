@@ -155,6 +155,8 @@ begin
     begin
         if w.provider = 'paddle' then
             select a.state, a.organization into v_state, v_organization from public.paddle_apply(w.report::jsonb) a;
+        elsif w.provider = 'twilio' then
+            select a.state, a.organization into v_state, v_organization from public.twilio_apply(w.report::jsonb) a;
         elsif w.report = '' then
             v_state := public.call_look_now(w.organization_id, w.provider, w.provider_call_id);
         else

@@ -43,6 +43,7 @@ grant execute on function public.request_identity_token(jsonb, text, text, text)
 grant execute on function public.webhook_keep(text, uuid, text, text, text, uuid, text, text, text, text),
     public.webhook_keep_many(text, text[], text[], text[], text[], text[], text[], text[], text[], text[]),
     public.money_keep(text, text, text, jsonb, text),
+    public.twilio_keep(text, text, jsonb, text),
     public.webhook_count(text, text, bigint), public.webhook_secrets_of(text, uuid) to hookswitch_webhook;
 grant execute on function public.touch_updated_at(), public.check_state_move() to public;
 grant execute on function public.provider_fill(), public.provider_keep(), public.call_queue_fill(), public.template_targets_fill(), public.template_routes_refresh(),

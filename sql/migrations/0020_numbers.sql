@@ -254,6 +254,16 @@ comment on column public.number_differences.action is 'What was begun to mend it
 create unique index number_differences_open_key on public.number_differences (provider, kind, external_id) where resolved_at is null;
 create index number_differences_list_idx on public.number_differences (last_seen_at desc, id desc);
 
+create table public.number_sweep_items (
+    run_id text not null,
+    list text not null,
+    external_id text not null,
+    phone_number text,
+    item jsonb not null,
+    constraint number_sweep_items_pkey primary key (run_id, list, external_id)
+);
+comment on table public.number_sweep_items is 'What a sweep under way has read of its lists; a list is compared when it is whole, and forgotten when the sweep ends.';
+
 -- ---- figures ------------------------------------------------------------------
 
 create unlogged table public.timings (
@@ -277,12 +287,15 @@ comment on column public.workflows.is_ready is 'Whether a program that knows it 
 create function public.trigger_phone_provision() returns trigger language plpgsql as 'begin return new; end';
 create function public.organization_phone_provision() returns trigger language plpgsql as 'begin return null; end';
 create function public.assistant_changed() returns trigger language plpgsql as 'begin return new; end';
+create function public.sms_run_ended() returns trigger language plpgsql as 'begin return null; end';
 create function public.audit_number_policy() returns trigger language plpgsql as 'begin return null; end';
 
 create trigger subscription_phone_provision_trigger after insert or update on public.subscriptions
     for each row execute function public.trigger_phone_provision();
 create trigger organizations_phone_provision after update of status, deleted_after on public.organizations
     for each row execute function public.organization_phone_provision();
+create trigger workflow_runs_sms after update of state on public.workflow_runs
+    for each row when (new.workflow = 'sms' and new.state in ('failed', 'canceled')) execute function public.sms_run_ended();
 create trigger assistants_changed before insert or update on public.assistants
     for each row execute function public.assistant_changed();
 create trigger number_policy_audit after update on public.number_policy
@@ -319,6 +332,11 @@ begin
     end loop;
 end
 $$;
+alter table public.number_sweep_items enable row level security;
+alter table public.number_sweep_items force row level security;
+revoke all on public.number_sweep_items from public, anon, authenticated;
+create policy number_sweep_items_pump on public.number_sweep_items to hookswitch_pump using (true) with check (true);
+grant select, insert, update, delete on public.number_sweep_items to hookswitch_pump;
 revoke all on sequence public.phone_provision_responses from public, anon, authenticated;
 grant usage, select on sequence public.phone_provision_responses to hookswitch_pump, service_role;
 

@@ -36,6 +36,7 @@ def requests_of(stack):
         "auth": ("GET", "/api/v1/auth/me", bearer, b""),
         "auth-v1": ("GET", "/auth/v1/user", bearer, b""),
         "billing": ("GET", "/api/v1/billing", bearer, b""),
+        "assistants": ("GET", "/api/v1/assistants?limit=1", bearer, b""),
         "checkout": ("GET", "/api/v1/billing/checkout/none", bearer, b""),
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
         "contacts": ("GET", "/api/v1/contacts?limit=1", bearer, b""),

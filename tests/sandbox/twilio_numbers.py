@@ -140,11 +140,12 @@ class Numbers(Part):
         return Reply(201, view(one))
 
     def _named(self, number):
-        """A number that can be had; it may be one that no search shows."""
+        """A number that can be had."""
         if not NUMBER.fullmatch(number):
             raise stock.Wrong(21421)
         entry = stock.BY_NUMBER.get(number)
-        if entry is None or entry not in self._free(entry["iso_country"], entry["kind"]):
+        if entry is None or number in self.state.numbers or (
+                number not in stock.HIDDEN and entry not in stock.stocked(entry["iso_country"], entry["kind"], self.state.settings["twilio_stock"])):
             raise stock.Wrong(21422)
         return entry
 

@@ -87,6 +87,9 @@ def _make(country, kind):
 
 STOCK = {(country, kind): _make(country, kind) for country in COUNTRIES for kind in KINDS}
 BY_NUMBER = {one["phone_number"]: one for made in STOCK.values() for one in made}
+# Those of the recorded requests: bought by their names, and no search shows them.
+HIDDEN = {f"+1555010000{n}": _entry(f"+1555010000{n}", "US", "Local", n, PLACES[0]) for n in range(1, 9)}
+BY_NUMBER |= HIDDEN
 
 
 def stocked(country, kind, limit):

@@ -112,6 +112,8 @@ insert into expected (relation, rights, whose, make) values
     ('public.number_policy', 'service:s operator:s pump:siud', 'true', null),
     ('public.number_differences', 'service:s operator:s pump:siud', null,
         'insert into public.number_differences (provider, kind, external_id, organization_id) values (''twilio'', ''drift'', ''$name'', ''$org'')'),
+    ('public.number_sweep_items', 'pump:siud', 'run_id = ''$name''',
+        'insert into public.number_sweep_items (run_id, list, external_id, item) values (''$name'', ''twilio'', ''PN1'', ''{}'')'),
     ('public.timings', 'service:s operator:s pump:siud', 'true', 'insert into public.timings (kind, name) values (''step'', ''$name'')'),
     ('public.verified_numbers', 'service:s operator:s pump:siud', null,
         'insert into public.verified_numbers (organization_id, phone_number) values (''$org'', ''+1555'' || (1000000 + floor(random() * 8999999)::integer))'),

@@ -25,9 +25,9 @@ select is(pg_temp.prepare(:'org'), '{"done":true,"result":{"skipped":"do_not_cal
 select is(pg_temp.prepare(:'other'), null, 'the list is the organization''s own');
 select is(pg_temp.prepare(null), null, 'a text of nobody''s is kept back by nobody''s list');
 
-select function_privs_are('public', 'sms_send', '{text,text,text,uuid}', 'hookswitch_api', '{}', 'no request sends a text by itself');
-select function_privs_are('public', 'sms_send', '{text,text,text,uuid}', 'authenticated', '{}', 'no person does');
-select function_privs_are('public', 'sms_send', '{text,text,text,uuid}', 'hookswitch_pump', '{EXECUTE}', 'functions that act for others do');
+select function_privs_are('public', 'sms_send', '{text,text,text,uuid,text}', 'hookswitch_api', '{}', 'no request sends a text by itself');
+select function_privs_are('public', 'sms_send', '{text,text,text,uuid,text}', 'authenticated', '{}', 'no person does');
+select function_privs_are('public', 'sms_send', '{text,text,text,uuid,text}', 'hookswitch_pump', '{EXECUTE}', 'functions that act for others do');
 
 select * from finish();
 rollback;

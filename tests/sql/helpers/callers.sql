@@ -2,7 +2,7 @@
 --
 -- callers: labels as in isolation.sql (people: authenticated; all: everybody).  attempt: what Alice tries with Bob's things, once for each of
 -- anon, people and api that may call it; a security definer function that one of them may call needs one, or a reason why not.  $mine $theirs $alice $bob $own
--- $template $over $waiting $session $factor $invitation $key $begun $challenge $ticket $bare $change stand for the ids above.  answer: the error, or the value; *: any (answer_to_key: another one for an API key); whatever it is,
+-- $template $over $waiting $session $factor $invitation $key $assistant $begun $challenge $ticket $bare $change stand for the ids above.  answer: the error, or the value; *: any (answer_to_key: another one for an API key); whatever it is,
 -- nothing of Bob's may change.
 create temporary table callers (name text, callers text, attempt text, answer text, answer_to_key text, why_none text);
 insert into callers (name, callers, attempt, answer) values
@@ -76,6 +76,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.call_route', 'service operator', null, null),
     -- Whose event it is was proved by its signature.
     ('public.money_keep', 'webhook', null, null),
+    ('public.twilio_keep', 'webhook', null, null),
     ('public.webhook_count', 'webhook', null, null),
     ('public.webhook_keep', 'webhook', null, null),
     ('public.webhook_keep_many', 'webhook', null, null),
@@ -119,6 +120,13 @@ insert into callers (name, callers, attempt, answer) values
     ('public.audit_view', 'api', null, null),
     ('public.audit_csv', 'api', null, null),
     ('public.csv_field', 'api', null, null),
+    -- Assistants.
+    ('public.assistant_view', 'api', null, null),
+    ('public.assistant_by_hand', 'api', null, null),
+    ('public.assistant_create', 'api', 'select public.assistant_create(''{"name":"x"}'') ->> ''organization_id'' = ''$mine''', 'true'),
+    ('public.assistant_update', 'api', 'select public.assistant_update(''$assistant'', ''{"name":"x"}'')', 'PT404 assistant_not_found'),
+    ('public.assistant_delete', 'api', 'select public.assistant_delete(''$assistant'', true)', 'PT404 assistant_not_found'),
+    ('public.assistant_again', 'api', 'select public.assistant_again(''$assistant'')', 'PT404 assistant_not_found'),
     -- Templates.
     ('public.call_templates_shared', 'people api', 'select public.call_templates_shared()', '{}'),
     ('public.call_template_make', 'api', 'select public.call_template_make(''{"name":"x"}'') is not null', 'true'),
