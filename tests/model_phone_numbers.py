@@ -48,7 +48,7 @@ class PhoneNumbers:
             after = page["next_cursor"]
             if not after:
                 break
-        assert [n["id"] for n in found] == list(reversed(self.numbers))
+        assert [n["id"] for n in found if n["id"] in self.numbers] == list(reversed(self.numbers)), found
 
     def log(self):
         lines = self.ask("GET", f"/{self.some()}/log").json()["data"]
@@ -60,9 +60,7 @@ class PhoneNumbers:
 
     def change(self, ident, **changes):
         """A change that is made."""
-        answer = self.ask("PATCH", f"/{ident}", changes, key=self.side.pick_key())
-        if answer is None:
-            return
+        answer = self.ask("PATCH", f"/{ident}", changes)
         assert answer.status_code == 200, answer.text
         self.numbers[ident].update(changes)
         alike(answer.json(), self.numbers[ident], "a changed number")
