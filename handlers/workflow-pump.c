@@ -25,6 +25,7 @@
 #include "work/flow_stripe_surplus.h"
 #include "work/flow_usage.h"
 #include "work/flow_usage_report.h"
+#include "work/flow_verify.h"
 #include "work/run.h"
 #include "workflow-answers.h"
 
@@ -35,7 +36,8 @@ static const struct workflow *const workflows[] = { &flow_assistant, &flow_auth,
 	&flow_dunning, &flow_mail, &flow_number, &flow_number_release, &flow_number_sweep,
 	&flow_organization, &flow_periods, &flow_provision, &flow_provision_catchup,
 	&flow_reconcile, &flow_sms, &flow_stripe_end, &flow_stripe_expire, &flow_stripe_surplus,
-	&flow_stripe_sync, &flow_subscription_sync, &flow_usage, &flow_usage_report, NULL };
+	&flow_stripe_sync, &flow_subscription_sync, &flow_usage, &flow_usage_report, &flow_verify,
+	NULL };
 
 /* ---- input ---------------------------------------------------------- */
 

@@ -9,6 +9,8 @@ import re
 import secrets
 from functools import cached_property
 
+from psycopg.types.json import Jsonb
+
 import accounts
 import accounts_v1
 from model_auth_v1 import row as _row
@@ -109,6 +111,35 @@ class World:
         """A voice that can be heard."""
         return self.stack.value("""insert into voice_options (provider_id, name, voice_id, preview_url)
             select id, 'Ann', %s, 'https://example.com/ann.mp3' from call_service_providers limit 1 returning id""", secrets.token_hex(6))
+
+    def sends_codes(self):
+        """The tenant's person, where a program says that it sends codes, and others buy numbers."""
+        self.stack.sql("insert into number_policy (enabled) values (false) on conflict (id) do nothing")
+        self.stack.work()
+        return bearer(self.tenant.person)
+
+    @cached_property
+    def proving(self):
+        """A number that waits for the code that was sent there."""
+        self.sends_codes()
+        ident = self.tenant.person.post("/api/v1/phone-numbers/verify", {"phone_number": self.stack.number()}, expect=202)["id"]
+        self.stack.work()
+        return ident
+
+    def code(self):
+        """The code that was sent there."""
+        self.proving  # pylint: disable=pointless-statement
+        return self.stack.sandbox.texts()[-1]["body"][:6]
+
+    def proved(self):
+        """A number that is somebody's own."""
+        return self.row("verified_numbers", phone_number=self.stack.number(), status="verified")
+
+    def linked_number(self):
+        """A number that an assistant answers."""
+        assistant = self.row("assistants", name="Front desk", vapi_assistant_id=secrets.token_hex(8), status="active")
+        return self.row("phone_numbers", phone_number=self.stack.number(), assistant_id=assistant, provider_id=self.value("PROVIDER_ID"),
+                        voice_number_id=secrets.token_hex(8), capabilities=Jsonb({"voice": True, "sms": True, "mms": True}))
 
     def attempt(self):
         """An attempt of which nobody knows what became."""
@@ -219,6 +250,7 @@ PROGRAMS = {
                 "CODE": lambda w: accounts.app_code(w.factor[1])},
 }
 
+NUMBERS = "/api/v1/phone-numbers"
 AUTH, V1, ONE = accounts.AUTH, accounts_v1.V1, "/api/v1/organizations/{organization_id}"
 WAITING_CALL = {"CALL_ID": lambda w: w.tenant.ids("call_id")[1]}
 NEW_ACCOUNT = {"EMAIL": lambda w: w.account.email}
@@ -244,6 +276,10 @@ ROWS = {
     ("POST", "/api/v1/call-templates/categories/rename"): {"TOKEN": lambda w: w.tenant.ids("call_template_id") and bearer(w.tenant.person)},
     ("POST", "/api/v1/organizations/invitations/accept"): {"MAIL_TOKEN": World.invited, "TOKEN": lambda w: bearer(w.account)},
     **{("POST", "/api/v1/billing" + path): {"TOKEN": World.pays, "PLAN_ID": lambda w: plan(w.stack, "business")} for path in ("/plan", "/plan/preview", "/cancel")},
+    **{("POST", NUMBERS + path): {"TOKEN": World.sends_codes} for path in ("", "/search", "/verify")},
+    ("POST", NUMBERS + "/verify/{verified_number_id}/confirm"): {"VERIFIED_NUMBER_ID": lambda w: w.proving, "CODE": World.code},
+    ("GET", NUMBERS + "/{number_id}"): {"NUMBER_ID": World.linked_number},
+    ("POST", NUMBERS + "/{number_id}/test"): {"NUMBER_ID": World.linked_number, "VERIFIED_NUMBER_ID": World.proved},
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},
     ("POST", ONE + "/restore"): {"ORGANIZATION_ID": World.deleted},

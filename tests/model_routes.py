@@ -87,6 +87,20 @@ def _assistant(tenant):
     return _row(tenant, "assistants", organization_id=tenant.organization, name=tenant.word, system_prompt=tenant.word)
 
 
+def _own_number(tenant):
+    """A number of somebody's that waits for its code."""
+    return _row(tenant, "verified_numbers", organization_id=tenant.organization, phone_number=tenant.stack.number(), expires_at="2099-01-01")
+
+
+def _logged_number(tenant):
+    """A number with two lines of its log."""
+    ident = _row(tenant, "phone_numbers", organization_id=tenant.organization, phone_number=tenant.stack.number(), name=tenant.word)
+    for action in ("search", "buy"):
+        tenant.stack.insert("phone_provision_logs", organization_id=tenant.organization, phone_number_id=ident, trigger_action=action, status="noted",
+                            reason=tenant.word)
+    return ident
+
+
 def _contact(tenant):
     """A contact that was called twice, and whose number is on the do-not-call list."""
     number = tenant.stack.number()
@@ -129,6 +143,8 @@ THINGS = {
     "share_id": (lambda t: [_row(t, "call_template_shares", template_id=t.ids("call_template_id")[0], email=f"{t.word}@example.com")],
                  "share_not_found"),
     "caller_number_id": (lambda t: [_number(t)], "caller_number_not_found"),
+    "number_id": (lambda t: [_logged_number(t) for _ in range(2)], "number_not_found"),
+    "verified_number_id": (lambda t: [_own_number(t) for _ in range(2)], "verified_number_not_found"),
     "session_id": (lambda t: [model_auth_v1.session(t)], "session_not_found"),
     "factor_id": (lambda t: [model_auth_v1.factor(t)], "mfa_factor_not_found"),
     "challenge_id": (lambda t: [model_auth_v1.challenge(t)], "mfa_challenge_expired"),

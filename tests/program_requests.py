@@ -6,7 +6,7 @@ from stack_operators import operator
 
 UUID = "11111111-1111-4111-8111-111111111111"
 # These are asked by somebody who is signed in.
-FOR_PEOPLE = ("assistants", "billing", "calls", "checkout", "contacts", "organizations", "templates", "voices")
+FOR_PEOPLE = ("assistants", "billing", "calls", "checkout", "contacts", "organizations", "phone-numbers", "templates", "voices")
 
 
 def requests_for(stack, alice):
@@ -73,6 +73,13 @@ def requests_for(stack, alice):
             "languages": [{"language": "de", "voice_id": UUID}] * (n % 60)}), lambda: who.ask(
                 "POST", f"/api/v1/voices/{voice}/sample", {"text": "x" * (n % 600)}, headers={"Idempotency-Key": f"k{n % 50}"})][n % 3]()
 
+    def numbers(who, n):
+        path, code = "/api/v1/phone-numbers", {"code": f"{n:06}"}
+        return [lambda: who.ask("GET", path), lambda: who.ask("POST", path + "/search", {"area_code": str(200 + n % 700)}),
+                lambda: who.ask("POST", path + "/verify", {"phone_number": f"+1555{n:07d}"}), lambda: who.ask("GET", f"{path}/{UUID}/log"),
+                lambda: who.ask("POST", path, {"name": "x" * (n % 200)}, headers={"Idempotency-Key": f"k{n % 50}"}),
+                lambda: who.ask("POST", f"{path}/verify/{UUID}/confirm", code)][n % 6]()
+
     def assistants(who, n):
         path, wish = "/api/v1/assistants", {"name": "A", "system_prompt": "Be brief. " * (n % 300)}
         return [lambda: who.ask("GET", f"{path}?limit=100"), lambda: who.ask("POST", path, wish, headers={"Idempotency-Key": f"k{n % 50}"}),
@@ -107,7 +114,8 @@ def requests_for(stack, alice):
         return [lambda: olga.ask("GET", "/api/v1/admin/usage/export"), lambda: who.ask("GET", path), lambda: olga.ask("GET", f"{path}/check"),
                 lambda: olga.ask("PUT", f"{path}/key", {"api_key": f"key-{n:010d}"})][n % 4]()
 
-    return {"admin": admin, "assistants": assistants, "auth": auth, "auth-v1": auth_v1, "billing": billing, "calls": calls, "checkout": checkout, "contacts": contacts, "organizations": organizations, "templates": templates,
+    return {"admin": admin, "assistants": assistants, "auth": auth, "auth-v1": auth_v1, "billing": billing, "calls": calls, "checkout": checkout, "contacts": contacts, "organizations": organizations,
+            "phone-numbers": numbers, "templates": templates,
             "voices": voices, "vapi-webhook": vapi, "synthflow-webhook": synthflow,
             "stripe-webhook": money("stripe"), "paddle-webhook": money("paddle"), "twilio-webhook": twilio,
             "queue-pump": lambda _, n: stack.pump_ask(wait="x" if n % 9 == 0 else None),

@@ -8,7 +8,7 @@
 #include "lib/json.h"
 #include "web/route.h"
 
-enum { FLIGHT_ARGS_MAX = 10 };
+enum { FLIGHT_ARGS_MAX = 16 };
 
 /* The statements of one route, made once at start. */
 struct route_sql {

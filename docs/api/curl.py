@@ -41,6 +41,10 @@ MORE = {
     ("POST", "/api/v1/contacts"): {"phone_number": "+15550100002", "name": "Ann Lee", "tags": ["vip"]},
     ("PATCH", "/api/v1/contacts/{contact_id}"): {"name": "Ann Lee", "do_not_call": True},
     ("POST", "/api/v1/contacts/imports"): {"name": "customers", "dry_run": False},
+    ("POST", "/api/v1/phone-numbers"): {"area_code": "415", "name": "Reception"},
+    ("POST", "/api/v1/phone-numbers/search"): {"country": "US", "area_code": "415", "sms": True, "limit": 5},
+    ("PATCH", "/api/v1/phone-numbers/{number_id}"): {"name": "Reception", "forward_when": "never"},
+    ("POST", "/api/v1/phone-numbers/verify"): {"phone_number": "+15550100003", "channel": "sms"},
     ("POST", "/api/v1/assistants"): {"template": "receptionist", "variable_values": {
         "business_name": "Harbor Legal", "business_description": "We are a small law firm.", "opening_hours": "Monday to Friday, nine to five"}},
     ("PATCH", "/api/v1/assistants/{assistant_id}"): {"first_message": "Harbor Legal, how can I help you?"},

@@ -208,9 +208,9 @@ begin
     new.ready := new.due_at <= clock_timestamp();
     new.route := public.call_route(new.template_id, new.provider_id);
     insert into public.calls (id, created_at, organization_id, user_id, to_number, recipient_name, recipient_email, template_id, voice_id,
-                              caller_number_id, from_number, priority, scheduled_time, custom_variables, metadata, retry_of)
+                              caller_number_id, assistant_id, from_number, priority, scheduled_time, custom_variables, metadata, retry_of)
     values (new.id, new.created_at, new.organization_id, new.user_id, new.recipient_number, new.recipient_name, new.recipient_email,
-            new.template_id, new.voice_id, new.caller_number_id,
+            new.template_id, new.voice_id, new.caller_number_id, new.assistant_id,
             (select n.phone_number from public.phone_numbers n where n.id = new.caller_number_id),
             new.priority, new.scheduled_time, new.custom_variables, new.metadata,
             nullif(current_setting('hookswitch.retry_of', true), '')::uuid);

@@ -56,6 +56,22 @@ begin
 end
 $$;
 
+-- Enters a call that no template says but a number's own assistant: all limits hold for it as for any other.
+create or replace function public.call_enter_number(n public.phone_numbers, p_user uuid, p_to text) returns uuid
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_id uuid;
+begin
+    perform public.number_may_be_called(n.organization_id, p_to);
+    insert into public.call_queue (organization_id, user_id, recipient_number, expires_at, provider_id, caller_number_id, assistant_id, metadata,
+                                   max_attempts)
+    values (n.organization_id, p_user, p_to, now() + interval '15 minutes', n.provider_id, n.id, n.assistant_id, '{"test":true}', 1)
+    returning id into v_id;
+    perform public.plan_entered(n.organization_id);
+    return v_id;
+end
+$$;
+
 create or replace function public.refuse_field(p_code text, p_field text, p_detail text) returns void
     language plpgsql set search_path = '' as $$
 begin

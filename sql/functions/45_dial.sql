@@ -11,13 +11,17 @@ begin
                                              assistant, caller_number, created_at)
         select q.id, q.call_created_at, q.organization_id, p.id, p.provider_type,
                (select count(*) + 1 from public.call_assignments a where a.call_id = q.id), p_worker,
-               clock_timestamp() + make_interval(secs => p_lease_seconds), t.assistant, coalesce(n.voice_number_id, t.caller_number),
+               clock_timestamp() + make_interval(secs => p_lease_seconds), coalesce(t.assistant, x.vapi_assistant_id),
+               coalesce(n.voice_number_id, t.caller_number),
                clock_timestamp() -- a claim may have waited for its locks; starts a second are counted by this
           from unnest(p_calls, p_provs) u(call, prov)
           join public.call_queue q on q.id = u.call
           join public.call_service_providers p on p.id = u.prov
-          join public.call_template_targets t on t.template_id = q.template_id and t.provider_type = p.provider_type
+          left join public.call_template_targets t on t.template_id = q.template_id and t.provider_type = p.provider_type
+          left join public.assistants x on x.id = q.assistant_id
           left join public.phone_numbers n on n.id = q.caller_number_id
+         where (t.template_id is not null or x.vapi_assistant_id is not null)
+           and coalesce(n.status, 'active') = 'active' -- a number that was paused meanwhile calls nobody
         returning id, call_id, provider_id),
     moved as (
         update public.call_queue q

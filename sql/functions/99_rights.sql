@@ -133,6 +133,13 @@ grant execute on function public.currency_digits(text), public.plan_amount(publi
     public.checkout_form(public.subscription_plans, uuid, text, text), public.checkout_kept(uuid, uuid, jsonb),
     public.checkout_free(jsonb), public.subscription_seen(jsonb, jsonb), public.subscription_ended(jsonb, jsonb), public.plan_change_in_time(text, jsonb),
     public.customer_doubted(jsonb, jsonb), public.customer_look(jsonb), public.customer_looked(jsonb, jsonb) to hookswitch_api;
+-- Phone numbers: those that write take the active organization's own alone.
+grant execute on function public.number_view(public.phone_numbers), public.number_assistant(public.phone_numbers), public.number_capabilities(jsonb),
+    public.number_log_view(public.phone_provision_logs), public.verified_number_view(public.verified_numbers), public.number_of(uuid),
+    public.number_rows(text, uuid, text, integer), public.number_search_ask(jsonb), public.number_search_need(jsonb),
+    public.number_offers(jsonb, text), public.number_order(jsonb), public.number_change(uuid, jsonb), public.number_give_back(uuid),
+    public.number_try(uuid, uuid), public.number_used(uuid, timestamptz, timestamptz), public.number_verify_begin(text, text),
+    public.number_verify_try(uuid, boolean), public.verified_number_of(uuid), public.verified_number_remove(uuid) to hookswitch_api;
 
 -- Assistants: what changes them says again whose they are (assistant_lock); what is seen is the active organization's by policy.
 grant execute on function public.assistant_view(public.assistants), public.assistant_by_hand(public.assistants), public.assistant_create(jsonb),

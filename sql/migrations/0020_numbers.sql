@@ -199,6 +199,12 @@ create table public.verified_numbers (
 comment on table public.verified_numbers is 'People''s own numbers, proved by a code that was sent to them.  The code is made from the row''s id with our key, and kept nowhere.';
 create index verified_numbers_list_idx on public.verified_numbers (organization_id, created_at desc, id desc);
 
+-- What goes over a number is counted by these; a call that no template says is said by an assistant.
+create index calls_caller_number_idx on public.calls (caller_number_id, created_at) where caller_number_id is not null;
+create index calls_phone_number_idx on public.calls (phone_number_id, created_at) where phone_number_id is not null;
+alter table public.call_queue add column assistant_id uuid;
+comment on column public.call_queue.assistant_id is 'Who says it where no template does: a test of a number.';
+
 -- ---- text messages ---------------------------------------------------------
 
 create table public.text_messages (

@@ -43,6 +43,7 @@ def requests_of(stack):
         "calls": ("GET", "/api/v1/calls?limit=1", bearer, b""),
         "contacts": ("GET", "/api/v1/contacts?limit=1", bearer, b""),
         "organizations": ("GET", "/api/v1/organizations", bearer, b""),
+        "phone-numbers": ("GET", "/api/v1/phone-numbers?limit=1", bearer, b""),
         "voices": ("GET", "/api/v1/voices?limit=1", bearer, b""),
         "templates": ("GET", "/api/v1/call-templates?limit=1", bearer, b""),
         "vapi-webhook": ("POST", f"/api/webhooks/vapi/{org}", {"X_VAPI_SECRET": stack.secrets["vapi"]}, WEBHOOK),

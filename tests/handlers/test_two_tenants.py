@@ -16,12 +16,13 @@ from model_billing import Billing
 from model_calls import Calls
 from model_contacts import Contacts
 from model_organizations import Organizations
+from model_phone_numbers import PhoneNumbers
 from model_templates import Templates
 from model_tenants import Side, pair, step
 from model_voices import Voices
 
 # The nouns that take part.
-NOUNS = [Assistants, Billing, Calls, Contacts, Organizations, Templates, Voices]
+NOUNS = [Assistants, Billing, Calls, Contacts, Organizations, PhoneNumbers, Templates, Voices]
 
 
 @pytest.fixture

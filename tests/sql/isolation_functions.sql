@@ -37,6 +37,8 @@ insert into public.organization_invitations (organization_id, email, role, expir
     values (:'theirs', 'carol@example.com', 'member', now() + interval '1 day') returning id as invitation \gset
 insert into public.api_keys (organization_id, name, prefix, key_hash) values (:'theirs', 'k', 'hsk_x', repeat('a', 64)) returning id as key \gset
 
+insert into public.phone_numbers (organization_id, phone_number) values (:'theirs', '+15550107002') returning id as number \gset
+insert into public.verified_numbers (organization_id, phone_number, expires_at) values (:'theirs', '+15550107003', now() + interval '1 hour') returning id as verified \gset
 insert into public.contacts (organization_id, phone_number) values (:'theirs', '+15550100001');
 insert into public.do_not_call (organization_id, phone_number) values (:'theirs', '+15550100001');
 insert into public.assistants (organization_id, name) values (:'theirs', 'Bob''s') returning id as assistant \gset
@@ -142,7 +144,7 @@ select is(case when wanted.answer = '*' and coalesce(got.answer, '') !~ format('
                            'mine', :'mine', 'theirs', :'theirs', 'alice', :'alice', 'bob', :'bob', 'own', :'own', 'template', :'template',
                            'over', :'over', 'waiting', :'waiting', 'session', :'session', 'factor', :'factor', 'invitation', :'invitation',
                            'key', :'key', 'assistant', :'assistant', 'begun', :'begun', 'challenge', :'challenge', 'ticket', :'ticket', 'bare', :'bare',
-                           'change', :'change'))) as answer) got,
+                           'change', :'change', 'number', :'number', 'verified', :'verified'))) as answer) got,
        lateral (select case when l.label = 'key' then coalesce(c.answer_to_key, c.answer) else c.answer end as answer) wanted
  where c.attempt is not null;
 

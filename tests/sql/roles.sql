@@ -16,12 +16,12 @@ $$;
 
 select set_eq('select distinct role from public.role_scopes()', array['viewer', 'member', 'admin', 'owner'], 'each role that a member can have stands in the table');
 select set_eq($$select scope from public.role_scopes() where role = 'viewer'$$,
-    array['assistants:read', 'calls:read', 'contacts:read', 'members:read', 'organization:read', 'templates:read', 'voices:read'], 'a viewer reads');
+    array['assistants:read', 'calls:read', 'contacts:read', 'members:read', 'numbers:read', 'organization:read', 'templates:read', 'voices:read'], 'a viewer reads');
 -- Each of the others may do all that the one before may, and these:
 select set_eq(format('select scope from public.role_scopes() where role = %L except select scope from public.role_scopes() where role = %L', x.role, x.before),
               x.more, 'a ' || x.role || ' may do more')
   from (values ('member', 'viewer', array['assistants:write', 'calls:write', 'contacts:write', 'templates:write', 'usage:read']),
-               ('admin', 'member', array['audit:read', 'billing:read', 'billing:write', 'keys:read', 'keys:write', 'members:write', 'organization:write']),
+               ('admin', 'member', array['audit:read', 'billing:read', 'billing:write', 'keys:read', 'keys:write', 'members:write', 'numbers:write', 'organization:write']),
                ('owner', 'admin', array['organization:delete'])) x(role, before, more);
 select is_empty(format('select scope from public.role_scopes() where role = %L except select scope from public.role_scopes() where role = %L', x.less, x.more),
                 'a ' || x.less || ' may do nothing that the next one may not')

@@ -301,3 +301,19 @@ insert into callers (name, callers, attempt, answer) values
         'false'),
     ('public.timings_add', 'api operator webhook', 'select public.timings_add(''[]'')', null),
     ('public.checkout_kept', 'api', 'select public.checkout_kept(gen_random_uuid(), p.id, ''{"id":"cs_isolation"}'') ->> ''id'' from public.subscription_plans p limit 1', '*');
+
+-- Phone numbers: those that read see the active organization's by policy, those that write look whose it is.
+insert into callers (name, callers)
+select 'public.' || f, 'api' from unnest(array['number_view', 'number_assistant', 'number_capabilities', 'number_log_view', 'verified_number_view',
+    'number_search_need', 'number_rows', 'number_of', 'number_used', 'verified_number_of']) f;
+insert into callers (name, callers, why_none) values
+    ('public.number_search_ask', 'api', 'writes down what a phone provider is asked, and knows no organization'),
+    ('public.number_offers', 'api', 'tells which of the numbers given nobody has, and of none who has it');
+insert into callers (name, callers, attempt, answer) values
+    ('public.number_order', 'api', 'select (public.number_order(''{"assistant_id":"$assistant"}'')).id', 'PT404 assistant_not_found'),
+    ('public.number_change', 'api', 'select (public.number_change(''$number'', ''{"name":"x"}'')).id', 'PT404 number_not_found'),
+    ('public.number_give_back', 'api', 'select (public.number_give_back(''$number'')).id', 'PT404 number_not_found'),
+    ('public.number_try', 'api', 'select public.number_try(''$number'', ''$verified'')', 'PT404 number_not_found'),
+    ('public.number_verify_begin', 'api', 'select (public.number_verify_begin(''+15550107001'', ''sms'')).organization_id = ''$theirs''', '*'),
+    ('public.number_verify_try', 'api', 'select (public.number_verify_try(''$verified'', true)).id', 'PT404 verified_number_not_found'),
+    ('public.verified_number_remove', 'api', 'select public.verified_number_remove(''$verified'')', 'PT404 verified_number_not_found');
