@@ -27,7 +27,8 @@ create table public.number_policy (
     drift text not null default 'mend' constraint number_policy_drift_check check (drift in ('show', 'mend')),
     updated_at timestamptz not null default now()
 );
-insert into public.number_policy default values;
+-- An installation that has organizations already is asked first: hookswitch-numbers on.
+insert into public.number_policy (enabled) select not exists (select from public.organizations);
 comment on table public.number_policy is 'One row: how numbers are given to organizations by themselves.';
 comment on column public.number_policy.enabled is 'Off: nothing is bought, paused or released by itself; what people ask for themselves is done.';
 comment on column public.number_policy.share_percent is 'Of the organizations, chosen by their ids, so many get numbers by themselves; those listed in organizations always do.';
