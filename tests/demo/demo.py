@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""demo.py - what ./dev run shows: somebody signs up and makes an API key (visit.py), and buys a plan (plan.py); calls go in by
-the API, are dialled through the sandbox, and come back by webhook.
+"""demo.py - what ./dev run shows: somebody signs up and makes an API key (visit.py), and buys a plan (plan.py), which brings a
+phone number that is called (line.py); calls go in by the API, are dialled through the sandbox, and come back by webhook.
 
 Providers and a template are made in the database.  It shows how far the calls are, and says at the end what became of
 each.  Exit 0 only if every call ended as it should, and the person sees them all.
@@ -15,6 +15,7 @@ import uuid
 import psycopg
 import requests
 
+import line
 import plan
 from progress import Progress, table
 from visit import AUTH, EMAIL, Api, api_key, sign_in, write_private
@@ -186,7 +187,8 @@ def oversee(person):
 
 def good(summary):
     """Whether all is as it should be."""
-    return summary["completed"] == summary["dialled"] == summary["seen"] == summary["calls"] and not summary["double"]
+    return (summary["completed"] == summary["dialled"] == summary["seen"] == summary["calls"] and not summary["double"]
+            and summary["answered"])
 
 
 def say(summary, file):
@@ -194,7 +196,7 @@ def say(summary, file):
     if file:
         with open(file, "w", encoding="utf-8") as out:
             out.write(json.dumps(summary) + "\n")
-    print("Every call was dialled once and completed." if good(summary) else f"Not as it should be: {summary}")
+    print("Every call was dialled once and completed, and the number was answered." if good(summary) else f"Not as it should be: {summary}")
     return 0 if good(summary) else 1
 
 
@@ -209,7 +211,10 @@ def main():
         settings = read_settings(args.settings)
         template = prepare(db, settings, organization)
         plan.forget(db, settings, organization)
+        line.forget(db, args.sandbox)
         plan.buy(Api(args.url, key))
+        number = line.take(Api(args.url, key))
+        inbound = line.call(Api(args.url, key), args.sandbox, number)
         write_curls(args, key, template, password)
         write_plan(args, key)
         print(f"==> queueing {args.calls} calls (POST {args.url}/api/v1/calls)", flush=True)
@@ -220,7 +225,8 @@ def main():
     show(found, time.monotonic() - begin)
     oversee(person)
     plan.show(person, EMAIL)
-    return say({**summarise(found, args.calls), "seen": seen(person, ids)}, args.summary)
+    answered = line.show(person, inbound)
+    return say({**summarise(found, args.calls), "seen": seen(person, ids), "number": number["phone_number"], "answered": answered}, args.summary)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import requests
 EMAIL = "demo@example.com"
 AUTH = "/api/v1/auth"
 PATIENCE = 30
-SCOPES = ["calls:read", "calls:write", "billing:read", "billing:write", "usage:read"]
+SCOPES = ["calls:read", "calls:write", "billing:read", "billing:write", "usage:read", "numbers:read"]
 TOKEN = re.compile(r"\b[0-9a-f-]{36}\.[0-9a-f]{64}\b")
 
 
@@ -86,7 +86,7 @@ def api_key(person, organization, file):
     if os.path.exists(file):
         with open(file, encoding="utf-8") as kept:
             key = kept.read()
-        if all(Api(person.url, key).send("GET", f"/api/v1/{path}").ok for path in ("calls?limit=1", "billing")):
+        if all(Api(person.url, key).send("GET", f"/api/v1/{path}").ok for path in ("calls?limit=1", "billing", "phone-numbers?limit=1")):
             return key
     path = f"/api/v1/organizations/{organization}/api-keys"
     print(f"==> making an API key (POST {person.url}{path})", flush=True)

@@ -122,6 +122,7 @@ def test_once_builds_calls_tells_and_leaves_nothing(copy):
     assert {name: summary[name] for name in ("calls", "dialled", "completed", "lost", "double")} == {
         "calls": 25, "dialled": 25, "completed": 25, "lost": 0, "double": 0}
     assert summary["seen"] == 25, "who ordered them does not see them all"
+    assert summary["answered"] and summary["number"].startswith("+1"), "the plan brought a number, and its assistant answered"
     assert "==> signing up demo@example.com" in said and "==> making an API key" in said and "==> buying the plan basic" in said
     assert "has the plan basic" in said and "25 of 500 calls and 25 of 1000 minutes are used" in said and "is paid" in said and "29.00 USD" in said
     assert processes_of(copy.folder) == []
