@@ -124,7 +124,7 @@ def test_once_builds_calls_tells_and_leaves_nothing(copy):
     assert summary["seen"] == 25, "who ordered them does not see them all"
     assert summary["answered"] and summary["number"].startswith("+1"), "the plan brought a number, and its assistant answered"
     assert "==> signing up demo@example.com" in said and "==> making an API key" in said and "==> buying the plan basic" in said
-    assert "has the plan basic" in said and "25 of 500 calls and 25 of 1000 minutes are used" in said and "is paid" in said and "29.00 USD" in said
+    assert "has the plan basic" in said and "26 of 500 calls and 26 of 1000 minutes are used" in said and "is paid" in said and "29.00 USD" in said
     assert processes_of(copy.folder) == []
     assert "not running" in copy.dev("status", expect=1)
 
