@@ -17,7 +17,7 @@ from model_auth_v1 import row as _row
 from model_routes import THINGS, Tenant, missing
 from stack import TOP
 from stack_billing import plan, subscribe, tells
-from stack_hooks import SIGNATURES
+from stack_hooks import SIGNATURES, twilio_signature
 from stack_operators import event, operator
 
 
@@ -209,6 +209,21 @@ def signed(provider):
     return value
 
 
+def sid(kind):
+    """An id of Twilio's, the same each time."""
+    return kind + "0" * 31 + "1"
+
+
+def signed_form(world):
+    """The same for a form of Twilio's."""
+    path = world.route["path"]
+    text = (TOP / "docs" / "api.md").read_text(encoding="utf-8")
+    command = re.search(rf'API_URL{path}".*?(?=\n```)', text, re.S)[0]
+    pairs = re.findall(r'--data-urlencode "(\w+)=([^"]*)"', command)
+    form = [(name, world.value(value[1:]) if value.startswith("$") else value) for name, value in pairs]
+    return twilio_signature(world.stack.keys["twilio"], world.stack.url + path, form)["X-Twilio-Signature"]
+
+
 def bearer(who):
     """The token that somebody shows."""
     return who.headers["Authorization"].removeprefix("Bearer ")
@@ -223,6 +238,11 @@ VARIABLES = {
     "SYNTHFLOW_WEBHOOK_SECRET": lambda w: w.stack.secrets["synthflow"],
     "STRIPE_SIGNATURE": signed("stripe"),
     "PADDLE_SIGNATURE": signed("paddle"),
+    "TWILIO_SIGNATURE": signed_form,
+    "TWILIO_ACCOUNT_SID": lambda w: "AC1",
+    "CALL_SID": lambda w: sid("CA"),
+    "MESSAGE_SID": lambda w: sid("SM"),
+    "RECORDING_SID": lambda w: sid("RE"),
     "PROVIDER_CALL_ID": lambda w: "call-" + secrets.token_hex(6),
     "OPERATOR_TOKEN": lambda w: bearer(operator(w.stack)),
     "PROVIDER_ID": lambda w: w.stack.value("select id from call_service_providers order by created_at limit 1"),

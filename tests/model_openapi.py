@@ -13,6 +13,7 @@ from model_routes import Tenant
 from stack_billing import plan, subscribe, tells
 from stack_client import Client
 from stack_hooks import recorded
+from stack_inbound import Line, secret
 from stack_operators import ADMIN, dead_letter, number_difference, operator
 
 AUTH, ONE = accounts.AUTH, "/api/v1/organizations/"
@@ -154,6 +155,23 @@ def wished(stack):
     stack.user("wishes").expect("PUT", "/api/v1/voices/preferences", {"languages": [{"language": "de", "voice_id": voice}]})
 
 
+def noted(stack):
+    """A number and what was done with it."""
+    tenant = Tenant(stack, "notes-" + secrets.token_hex(4))
+    tenant.person.get(f"/api/v1/phone-numbers/{tenant.ids('number_id')[0]}/log")
+
+
+def asked(stack):
+    """A caller for whom an assistant is named, and one who is put through to a person."""
+    who = stack.user("asked")
+    for column in ({}, {"forward_to": "+15550100003", "forward_when": "always"}):
+        line = Line(stack, who, status="active", **column)
+        event = {"message": {"type": "assistant-request", "phoneNumber": {"id": line.voice_id, "number": line.number},
+                             "call": {"id": secrets.token_hex(8), "type": "inboundPhoneCall", "phoneNumberId": line.voice_id},
+                             "customer": {"number": "+15550100004"}}}
+        Client(stack.url, secret(stack, who)).post(f"/api/webhooks/vapi/{who.organization}", event)
+
+
 def strayed(stack):
     """A number whose settings at Twilio are not ours."""
     number_difference(stack, stack.user("strayed").organization)
@@ -161,6 +179,8 @@ def strayed(stack):
 
 
 SHOWN = {
+    "PhoneNumberLog": noted,
+    **{name: asked for name in ("VapiDestination", "VapiEvent")},
     "AdminNumberDifference": strayed,
     "CallBatchError": half_taken,
     **{name: found for name in ("AnalyticsGroup", "SearchHit", "SearchPiece")},

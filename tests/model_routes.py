@@ -10,6 +10,7 @@ The tests say by name what is missing.
 
 import secrets
 import uuid
+from urllib.parse import urlencode
 
 from psycopg.types.json import Jsonb
 
@@ -17,7 +18,7 @@ import model_auth_v1
 from accounts import token_of
 from model_auth_v1 import row as _row
 from stack_client import Client
-from stack_hooks import SIGNATURES, synthflow_signature, vapi_event
+from stack_hooks import SIGNATURES, synthflow_signature, twilio_signature, vapi_event
 from stack_operators import attempt, difference, event
 
 
@@ -167,8 +168,6 @@ THINGS = {
     "checkout_id": (lambda t: [_row(t, "checkout_sessions", organization_id=t.organization, external_id=f"cs_{secrets.token_hex(8)}_{t.word}", plan_id=t.stack.value(
         "select id from subscription_plans where name = 'basic'"))], "checkout_not_found"),
     "import_id": (lambda t: [_import(t) for _ in range(2)], "import_not_found"),
-    "number_id": (lambda t: [_row(t, "phone_numbers", organization_id=t.organization, phone_number=t.stack.number(), name=t.word) for _ in range(2)],
-                  "number_not_found"),
     "difference_id": (lambda t: [difference(t.stack, t.organization, theirs={"word": t.word})], "difference_not_found"),
 }
 
@@ -234,6 +233,17 @@ def money_attempts(provider):
     return attempts
 
 
+def twilio_attempts(tail):
+    """A form of Twilio's about another's number, by somebody who does not know the account's token."""
+    def attempts(asker, other):
+        stack, path = asker.stack, "/api/webhooks/twilio/" + tail
+        number = stack.value("select phone_number from phone_numbers where id = %s", other.ids("number_id")[0])
+        pairs = [("AccountSid", "AC1"), ("CallSid", "CA" + "0" * 32), ("MessageSid", "SM" + "0" * 32), ("From", "+15550100001"), ("To", number), ("Body", "STOP")]
+        for headers in ({}, twilio_signature("secret-" + asker.word, stack.url + path, pairs), twilio_signature(str(uuid.uuid4()), stack.url + path, pairs)):
+            yield Client(stack.url, {"Content-Type": "application/x-www-form-urlencoded", **headers}).ask("POST", path, urlencode(pairs).encode()), (401,)
+    return attempts
+
+
 # Routes that anybody may ask: why that is safe, and what a stranger tries there with another's ids (None: they take none).
 OPEN = {
     **model_auth_v1.OPEN,
@@ -243,6 +253,7 @@ OPEN = {
     ("POST", "/api/webhooks/synthflow/{organization_id}"): ("events are signed", synthflow_attempts),
     ("POST", "/api/webhooks/stripe"): ("events are signed", money_attempts("stripe")),
     ("POST", "/api/webhooks/paddle"): ("events are signed", money_attempts("paddle")),
+    **{("POST", "/api/webhooks/twilio/" + tail): ("forms are signed", twilio_attempts(tail)) for tail in ("status", "message", "sms", "voice", "voice/recording")},
 }
 OPEN.update({("POST", "/api/v1/auth/" + name): ("a password, a code or a token of one's own is asked for", None) for name in (
     "signup", "verify-email", "resend-verification", "signin", "signin/totp", "refresh", "forgot-password", "reset-password")})

@@ -74,6 +74,21 @@ MORE = {
     ("POST", "/auth/v1/admin/generate_link"): {"type": "magiclink", "email": "$EMAIL"},
 }
 
+# Twilio's forms, by the end of the path; each signature is made from its own.
+FORMS = {
+    "status": {"CallSid": "$CALL_SID", "CallStatus": "completed", "From": "+15550100001", "To": "+15550100002"},
+    "message": {"MessageSid": "$MESSAGE_SID", "MessageStatus": "delivered"},
+    "sms": {"MessageSid": "$MESSAGE_SID", "From": "+15550100001", "To": "+15550100002", "Body": "Hello"},
+    "voice": {"CallSid": "$CALL_SID", "CallStatus": "ringing", "From": "+15550100001", "To": "+15550100002"},
+    "voice/recording": {"CallSid": "$CALL_SID", "RecordingSid": "$RECORDING_SID", "RecordingStatus": "completed"},
+}
+
+
+def form_words(form):
+    """The words of the command that send a form."""
+    return [f'--data-urlencode "{name}={value}"' for name, value in {**form, "AccountSid": "$TWILIO_ACCOUNT_SID"}.items()]
+
+
 # What a provider sends: headers and body.
 SENT = {
     "/api/webhooks/vapi/{organization_id}": (
@@ -157,7 +172,10 @@ def curl(route):
         words.append(f'-H "Authorization: Bearer ${token}"')
     headers, body = SENT.get(route["path"], ((), given(route, "body")))
     words += [f'-H "{header}"' for header in headers]
-    if (route.get("raw") or route.get("stream")) and route["path"] not in SENT:
+    form = FORMS.get(route["path"].removeprefix("/api/webhooks/twilio/"))
+    if form:
+        words += ['-H "X-Twilio-Signature: $TWILIO_SIGNATURE"', *form_words(form)]
+    elif (route.get("raw") or route.get("stream")) and route["path"] not in SENT:
         words += [f'-H "Content-Type: {route.get("body_type", "text/csv")}"', '--data-binary "@$FILE"']
     elif body or any(f["in"] == "body" for f in route["fields"]):
         words_of_body, after = body_words(body)

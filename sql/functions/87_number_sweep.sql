@@ -214,11 +214,8 @@ declare
 begin
     if d.provider = 'twilio' then
         v_action := 'lost';
+        -- Whoever has numbers by himself gets another one (provision_settled).
         perform public.number_end(n, p_run, 'lost', 'taken_back');
-        -- Whoever has numbers by himself gets another one.
-        if to_regprocedure('public.provision_start(uuid, text)') is not null then
-            execute 'select public.provision_start($1, $2)' using n.organization_id, 'lost';
-        end if;
     elsif d.phone_number_id is not null then
         update public.phone_numbers x set voice_number_id = null, linked_assistant = null where x.id = d.phone_number_id;
         perform public.number_sync(d.phone_number_id);
