@@ -192,7 +192,8 @@ body_key(struct mem *m, struct span body)
 	return mem_printf(m, "body:%s", hex);
 }
 
-/* A recording is one event for each of its own SIDs, not for its call's. */
+/* A recording is one event for each of its own SIDs, not for its call's.  How it went with whom a
+ * call was put through to is not how the call ended. */
 static const char *
 key_of(struct mem *m, enum twilio_event_kind kind, const struct pairs *p, const char *sid,
     const char *status)
@@ -200,7 +201,8 @@ key_of(struct mem *m, enum twilio_event_kind kind, const struct pairs *p, const 
 	const char *n = kinds[kind].sequence ? pairs_find(p, kinds[kind].sequence) : NULL;
 	const char *own = kind == TWILIO_RECORDING ? pairs_find(p, "RecordingSid") : NULL;
 
-	return mem_printf(m, "%s:%s%s%s", is_word(own, SID_MAX, "") ? own : sid, status,
+	return mem_printf(m, "%s:%s%s%s%s", is_word(own, SID_MAX, "") ? own : sid,
+	    kind == TWILIO_VOICE && status != kinds[kind].no_status ? "dial:" : "", status,
 	    n ? ":" : "", is_word(n, STATUS_MAX, "") ? n : "");
 }
 

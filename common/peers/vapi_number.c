@@ -11,6 +11,21 @@
 
 enum { BODY_MAX = 16 * 1024 };
 
+/* With what Vapi reaches Twilio; false: we have nothing. */
+static bool
+put_twilio(struct mem *m, struct text *t)
+{
+	const char *token = twilio_token(m);
+
+	if (!twilio_ready() || !token)
+		return false;
+	text_puts(t, ",\"twilioAccountSid\":");
+	text_json(t, setting_str(SET_TWILIO_ACCOUNT_SID));
+	text_puts(t, ",\"twilioAuthToken\":");
+	text_json(t, token);
+	return true;
+}
+
 /* All that Vapi shall know of it; a member of its own is each time the whole of it. */
 static void
 put_setup(struct text *t, const struct vapi_number_setup *s)
@@ -33,22 +48,17 @@ vapi_number_import(struct mem *m, const struct voice_account *a, const char *num
     const struct vapi_number_setup *s, struct fetch_request *ret)
 {
 	CLEANUP(text_clear) struct text t = TEXT(BODY_MAX);
-	const char *token = twilio_token(m);
 
-	if (!twilio_ready() || !token) {
-		errno = ENOTCONN;
-		return -1;
-	}
 	if (!number) {
 		errno = EINVAL;
 		return -1;
 	}
 	text_puts(&t, "{\"provider\":\"twilio\",\"number\":");
 	text_json(&t, number);
-	text_puts(&t, ",\"twilioAccountSid\":");
-	text_json(&t, setting_str(SET_TWILIO_ACCOUNT_SID));
-	text_puts(&t, ",\"twilioAuthToken\":");
-	text_json(&t, token);
+	if (!put_twilio(m, &t)) {
+		errno = ENOTCONN;
+		return -1;
+	}
 	text_puts(&t, ",\"smsEnabled\":false");
 	put_setup(&t, s);
 	return vapi_rest(m, a, "POST", "/phone-number", &t, ret);
@@ -61,6 +71,8 @@ vapi_number_update(struct mem *m, const struct voice_account *a, const char *id,
 	CLEANUP(text_clear) struct text t = TEXT(BODY_MAX);
 
 	text_puts(&t, "{\"provider\":\"twilio\"");
+	/* Vapi keeps a token of its own, which ends when ours is changed. */
+	put_twilio(m, &t);
 	put_setup(&t, s);
 	return vapi_rest(m, a, "PATCH", vapi_path(m, "/phone-number/", id), &t, ret);
 }

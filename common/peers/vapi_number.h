@@ -23,6 +23,7 @@ struct vapi_number_setup {
  * then on; text messages do not. */
 int vapi_number_import(struct mem *m, const struct voice_account *a, const char *number,
     const struct vapi_number_setup *s, struct fetch_request *ret);
+/* vapi_number_update: also of Twilio's token, where there is one. */
 int vapi_number_update(struct mem *m, const struct voice_account *a, const char *id,
     const struct vapi_number_setup *s, struct fetch_request *ret);
 int vapi_number_get(struct mem *m, const struct voice_account *a, const char *id,

@@ -126,6 +126,22 @@ begin
 end
 $$;
 
+-- What is given back was paid for: who gives back again and again does not have another one each time.  One that could not be linked was paid for, too.
+create or replace function public.number_churn(p_organization uuid) returns void
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_most integer := (select 3 * p.number_limit from public.subscriptions s join public.subscription_plans p on p.id = s.plan_id
+                        where s.organization_id = p_organization and s.current);
+begin
+    if (select count(*) from public.phone_numbers n
+         where n.organization_id = p_organization and n.status in ('released', 'failed') and n.origin <> 'manual'
+           and n.purchased_at > now() - interval '30 days') >= v_most then
+        raise exception 'number_limit_reached' using errcode = 'PT402',
+            detail = format('%s numbers were bought and given back within 30 days; the plan allows no more.', v_most);
+    end if;
+end
+$$;
+
 -- Why this number cannot be bought for anybody now; null: it can be tried.
 create or replace function public.number_refusal(p_phone_number text) returns text
     language plpgsql stable security definer set search_path = '' as $$
@@ -148,6 +164,9 @@ declare
 begin
     perform from public.organizations o where o.id = p_organization for no key update;
     perform public.number_admit(p_organization);
+    if p ->> 'origin' is distinct from 'automatic' then
+        perform public.number_churn(p_organization);
+    end if;
     if v_refusal is not null then
         raise exception '%', v_refusal using errcode = 'PT409';
     elsif p ->> 'assistant_id' is not null and not exists (

@@ -65,6 +65,8 @@ begin
         return;
     elsif p_target = n.phone_number then
         perform public.refuse_field('number_not_verified', p_field, 'A number is not put through to itself.');
+    elsif (public.twilio_number_of(p_target)).id is not null then -- it was bought here since it was proved
+        perform public.refuse_field('number_not_verified', p_field, 'This is one of the numbers that assistants answer.');
     end if;
     perform from public.verified_numbers v
       where v.organization_id = n.organization_id and v.phone_number = p_target and v.status = 'verified';

@@ -30,6 +30,28 @@ begin
 end
 $$;
 
+-- Codes cost money, and whoever has a telephone of the dear kind earns by them: they are for those whose plan brings numbers, or who have one.
+create or replace function public.verify_admit(p_organization uuid) returns void
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_may boolean;
+    v_limit integer;
+begin
+    select t.may_call and coalesce(b.standing, 'good') not in ('read_only', 'suspended'), p.number_limit into v_may, v_limit
+      from public.subscriptions s
+      join public.subscription_plans p on p.id = s.plan_id
+      join public.subscription_standings t on t.status = s.status
+      left join public.billing_accounts b on b.organization_id = s.organization_id
+     where s.organization_id = p_organization and s.current;
+    if v_may is not true then
+        raise exception 'subscription_inactive' using errcode = 'PT402', detail = 'The organization has no subscription that numbers come with.';
+    elsif v_limit = 0 and not exists (select from public.phone_numbers n
+                                       where n.organization_id = p_organization and n.status not in ('failed', 'released', 'lost')) then
+        raise exception 'number_limit_reached' using errcode = 'PT402', detail = 'The plan includes no phone number that calls could be put through from.';
+    end if;
+end
+$$;
+
 -- Has a code sent.  Another one for the same number is another row: the one before is worth nothing any more.
 create or replace function public.number_verify_begin(p_number text, p_channel text) returns public.verified_numbers
     language plpgsql security definer set search_path = '' as $$
@@ -37,8 +59,7 @@ declare
     v_organization uuid := (public.organization_lock(public.current_organization_id())).id;
     v public.verified_numbers;
 begin
-    if exists (select from public.phone_numbers n where n.organization_id = v_organization and n.phone_number = p_number
-                  and n.status not in ('failed', 'released', 'lost')) then
+    if (public.twilio_number_of(p_number)).id is not null then -- whosever: two that put calls through to each other never end
         perform public.refuse_field('number_invalid', 'phone_number', 'This is one of the numbers that assistants answer.');
     elsif exists (select from public.verified_numbers x where x.organization_id = v_organization and x.phone_number = p_number and x.status = 'verified') then
         raise exception 'number_verified' using errcode = 'PT409';
@@ -47,6 +68,7 @@ begin
     elsif not exists (select from public.workflows w where w.name = 'verify-number' and w.is_ready) then
         raise exception 'numbers_not_configured' using errcode = 'PT409';
     end if;
+    perform public.verify_admit(v_organization);
     perform public.verify_take(v_organization, p_number);
     insert into public.verified_numbers (organization_id, user_id, phone_number, channel, sent, sent_at, expires_at)
     values (v_organization, public.current_user_id(), p_number, p_channel, 1, clock_timestamp(), clock_timestamp() + interval '10 minutes')

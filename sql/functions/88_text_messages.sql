@@ -70,12 +70,14 @@ begin
 end
 $$;
 
--- To the telephone that the organization named; never back to it, nor on from one of our numbers to the next.
+-- To the telephone that the organization named; never back to it, nor on from one of our numbers to the next.  What is sent on is paid for here,
+-- and anybody may text: a hundred at once of each number, then one in two minutes.  The others are only kept.
 create or replace function public.sms_forward(m public.text_messages, n public.phone_numbers) returns void
     language plpgsql security definer set search_path = '' as $$
 begin
     if n.sms_mode <> 'forward' or n.sms_forward_to is null or m.from_number is not distinct from n.sms_forward_to
-       or (public.twilio_number_of(m.from_number)).id is not null or (public.twilio_number_of(n.sms_forward_to)).id is not null then
+       or (public.twilio_number_of(m.from_number)).id is not null or (public.twilio_number_of(n.sms_forward_to)).id is not null
+       or (select r.refused from public.rate_take_all(array['sms forward ' || n.id], array[120000000]::bigint[], array[100]::bigint[]) r) then
         return;
     end if;
     perform public.sms_send('forward:' || m.provider_sid, n.sms_forward_to,

@@ -212,6 +212,15 @@ def test_a_number_that_rests_is_not_bought(stack, alice, bob):
     problem(alice.ask("POST", ROOT, {"phone_number": "+12125551002"}), 409, "number_resting")
 
 
+def test_who_gives_back_again_and_again_buys_no_more(stack, alice):
+    on_plan(stack, alice, "basic")
+    for n in range(3):
+        bought(stack, alice, f"+1212555101{n}", status="failed" if n == 0 else "released", wanted="released", purchased_at="now")
+    assert "given back within 30 days" in problem(alice.ask("POST", ROOT, {}), 402, "number_limit_reached")["detail"]
+    stack.sql("update phone_numbers set purchased_at = now() - interval '31 days' where phone_number = '+12125551012'")
+    alice.post(ROOT, {}, expect=202)
+
+
 # ---- changed, given back ---------------------------------------------------------------------
 
 
@@ -226,6 +235,16 @@ def test_callers_are_put_through_to_proved_numbers_alone(stack, alice):
     alice.expect("PATCH", number, {"forward_to": None, "forward_when": "never"}, expect=200)
     alice.expect("DELETE", f"{ROOT}/verified/{own}", expect=204)
     assert alice.get(ROOT + "/verified")["data"] == []
+
+
+def test_no_number_that_an_assistant_answers_is_proved_or_put_through_to(stack, alice, bob):
+    number = f"{ROOT}/{bought(stack, alice)}"
+    bought(stack, bob, OWN)
+    problem(alice.ask("POST", ROOT + "/verify", {"phone_number": OWN}), 422, "number_invalid")
+    stack.insert("verified_numbers", organization_id=alice.organization, phone_number=OWN, status="verified")
+    for field in ("forward_to", "sms_forward_to"):
+        refused = problem(alice.ask("PATCH", number, {field: OWN}), 422, "number_not_verified")
+        assert [e["field"] for e in refused["errors"]] == [field]
 
 
 def test_giving_back_twice_is_giving_back_once(stack, alice):
@@ -306,6 +325,15 @@ def test_nobody_is_texted_without_end(stack, alice, bob):
         problem(who.ask("POST", ROOT + "/verify", {"phone_number": OWN}), 429, "too_many_tries")
     stack.work()
     assert len(stack.sandbox.texts(to=OWN)) == 2, "the first code of alice was worth nothing any more when it would have been sent"
+
+
+def test_codes_are_for_those_whose_plan_brings_numbers(stack, alice):
+    on_plan(stack, alice, "free")
+    problem(alice.ask("POST", ROOT + "/verify", {"phone_number": OWN}), 402, "number_limit_reached")
+    bought(stack, alice)
+    alice.post(ROOT + "/verify", {"phone_number": OWN}, expect=202)
+    stack.sql("update subscriptions set status = 'unpaid' where organization_id = %s and current", alice.organization)
+    problem(alice.ask("POST", ROOT + "/verify", {"phone_number": "+15550100062"}), 402, "subscription_inactive")
 
 
 def test_a_code_is_sent_once_whatever_the_provider_answers(stack, alice):

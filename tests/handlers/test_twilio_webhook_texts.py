@@ -88,6 +88,15 @@ def test_texts_are_forwarded_from_the_number_itself(stack, hooks, alice):
         (OURS, MOBILE, f"From {CALLER}:  (attachments: 1)"), (OURS, MOBILE, f"From {CALLER}: Are you <open>?")]
 
 
+def test_not_everything_that_strangers_send_is_paid_for(stack, hooks, alice):
+    number = number_of(stack, alice, sms_mode="forward", sms_forward_to=MOBILE)
+    stack.sql("select rate_take_all(array['sms forward ' || %s], array[120000000]::bigint[], array[100]::bigint[]) from generate_series(1, 99)", str(number))
+    for body in ("One", "Two"):
+        took(hooks, "/sms", text(body))
+    assert stack.value("select array_agg(body) from text_messages where direction = 'outbound'") == [f"From {CALLER}: One"]
+    assert stack.count("text_messages", "direction = 'inbound'") == 2
+
+
 def test_two_numbers_that_forward_to_each_other_do_not_go_round(stack, hooks, alice, bob):
     other = "+12025550111"
     number_of(stack, alice, sms_mode="forward", sms_forward_to=other)

@@ -46,7 +46,7 @@ static const struct {
 	    "\"url\":\"v\",\"type\":null}]}" },
 	{ TWILIO_VOICE, "CallSid=CA1&CallStatus=ringing", "CA1:voice", "voice",
 	    "{\"kind\":\"voice\",\"sid\":\"CA1\"}" },
-	{ TWILIO_VOICE, "CallSid=CA1&DialCallStatus=busy", "CA1:busy", "voice",
+	{ TWILIO_VOICE, "CallSid=CA1&DialCallStatus=busy", "CA1:dial:busy", "voice",
 	    "{\"kind\":\"voice\",\"sid\":\"CA1\",\"dialed\":\"busy\"}" },
 	{ TWILIO_RECORDING, "CallSid=CA1&RecordingSid=RE1&RecordingUrl=http%3A%2F%2Fx", "RE1:taken",
 	    "recording",

@@ -47,6 +47,15 @@ def nginx_programs(tree):
             yield f"nginx/programs: there is no handlers/{name}.c"
 
 
+@rule("Makefile.am sets each variable once: of two lists the second would be the whole",
+      bad={"Makefile.am": "bin_SCRIPTS = a\nbin_SCRIPTS = b\n"},
+      good={"Makefile.am": "bin_SCRIPTS = a\nbin_SCRIPTS += b\nall: x\n\ty = 1\n"})
+def makefile_lists(tree):
+    names = re.findall(r"(?m)^(\w+)\s*=", tree.text("Makefile.am"))
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        yield f"Makefile.am: {name} is set {names.count(name)} times"
+
+
 @rule("nginx/programs gives each path a kind that exists",
       bad={"nginx/programs": "calls 1m /api/v1/calls:public\n"},
       good={"nginx/programs": "calls 1m /api/v1/calls:api\n"})
