@@ -6,11 +6,7 @@
 -- Everything that is decided from, in one look.  numbers: those that are not over, the oldest first; numbers written by hand are never touched, but one
 -- that works is one.  who: whose number it is, and whose town it is looked for in.
 create or replace function public.provision_read(p_organization uuid)
-    returns table (organization_id uuid, organization_status text, deleted_after timestamptz, standing text, subscription_id uuid, subscription_status text,
-                   tier_type text, subscribed_at timestamptz, may_call boolean, is_over boolean, plan_id uuid, is_paid boolean, number_limit integer,
-                   was_canceled boolean, who uuid, city text, state text, paddle_customer_id text, vapi_assistant_id text, provisioning_status text,
-                   policy public.number_policy, in_rollout boolean, numbers public.phone_numbers[], failed bigint, failed_at timestamptz,
-                   released_by_person boolean)
+    returns setof public.provision_facts
     language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
@@ -48,7 +44,7 @@ $$;
 -- How many numbers may work at once, and why not more: {"allowed": null for any number,"reason","days": until those beyond are given back; null: not,
 -- "closed": whatever the plan}.
 -- A bill that is not paid takes no number away for good; what ends with the subscription does.
-create or replace function public.provision_allowed(r record) returns jsonb
+create or replace function public.provision_allowed(r public.provision_facts) returns jsonb
     language plpgsql stable set search_path = '' as $$
 declare
     k public.number_policy := r.policy;
@@ -83,7 +79,7 @@ $$;
 
 -- Why none is bought for an organization that has none; null: one is.  p_asked: when it was asked for, by a change of its subscription; null: by the
 -- clock, which tries what failed again after a day, two, four, up to thirty.
-create or replace function public.provision_refusal(r record, p_allowed jsonb, p_asked timestamptz) returns text
+create or replace function public.provision_refusal(r public.provision_facts, p_allowed jsonb, p_asked timestamptz) returns text
     language plpgsql stable set search_path = '' as $$
 declare
     k public.number_policy := r.policy;
@@ -102,7 +98,7 @@ end
 $$;
 
 -- What is to be done: {"pause":[ids],"keep":[ids]: paused for another reason now,"resume":[ids],"make":true,"reason","days"}.
-create or replace function public.provision_plan(r record, p_asked timestamptz) returns jsonb
+create or replace function public.provision_plan(r public.provision_facts, p_asked timestamptz) returns jsonb
     language plpgsql stable set search_path = '' as $$
 declare
     a jsonb := public.provision_allowed(r);
@@ -145,7 +141,7 @@ declare
     v_organization uuid := (p_run -> 'input' ->> 'organization_id')::uuid;
     v_log uuid := (p_run -> 'input' ->> 'log_id')::uuid;
     l public.phone_provision_logs;
-    r record;
+    r public.provision_facts;
 begin
     perform from public.organizations o where o.id = v_organization for no key update;
     if not found then
@@ -166,7 +162,7 @@ end
 $$;
 
 -- p: see provision_plan.  The line of the log goes on with the number that it waits for.
-create or replace function public.provision_do(l public.phone_provision_logs, r record, p jsonb) returns void
+create or replace function public.provision_do(l public.phone_provision_logs, r public.provision_facts, p jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
     v_until timestamptz := case when r.deleted_after is not null then r.deleted_after else now() + make_interval(days => (p ->> 'days')::integer) end;
@@ -203,7 +199,7 @@ end
 $$;
 
 -- One is asked for: near the owner, where that is the policy and the owner told where that is.  What number_make refuses is the outcome.
-create or replace function public.provision_make(l public.phone_provision_logs, r record) returns void
+create or replace function public.provision_make(l public.phone_provision_logs, r public.provision_facts) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
     k public.number_policy := r.policy;
@@ -223,7 +219,7 @@ end
 $$;
 
 -- The line waits for that number, whose run tells how it ended (provision_settled); one that is there already has ended.
-create or replace function public.provision_wait(l public.phone_provision_logs, r record, p_number uuid, p_reason text, p_detail jsonb) returns void
+create or replace function public.provision_wait(l public.phone_provision_logs, r public.provision_facts, p_number uuid, p_reason text, p_detail jsonb) returns void
     language plpgsql security definer set search_path = '' as $$
 declare
     n public.phone_numbers;

@@ -40,6 +40,15 @@ comment on column public.number_policy.rest_days is 'A number that was released 
 comment on column public.number_policy.orphans is 'Numbers at Twilio and Vapi that we bought and nobody here owns: only shown, or released when two sweeps have seen them.';
 comment on column public.number_policy.drift is 'Settings at Twilio and Vapi that are not what we set: only shown, or set again.';
 
+-- What is decided from, in one look at an organization (public.provision_read).
+create type public.provision_facts as (
+    organization_id uuid, organization_status text, deleted_after timestamptz, standing text, subscription_id uuid,
+    subscription_status text, tier_type text, subscribed_at timestamptz, may_call boolean, is_over boolean, plan_id uuid, is_paid boolean,
+    number_limit integer, was_canceled boolean, who uuid, city text, state text, paddle_customer_id text, vapi_assistant_id text,
+    provisioning_status text, policy public.number_policy, in_rollout boolean, numbers public.phone_numbers[], failed bigint,
+    failed_at timestamptz, released_by_person boolean
+);
+
 -- ---- assistants ------------------------------------------------------------
 
 alter table public.assistants
