@@ -38,8 +38,8 @@ begin
                max(x.created_at) filter (where x.status = 'failed' and x.origin = 'automatic') as failed_at,
                (array_agg(case when coalesce(x.release_reason, 'grace_over') in ('grace_over', 'not_wanted') or public.provision_paused_by_us(x.release_reason)
                                then 'us' else 'person' end
-                          order by x.released_at desc) filter (where x.status = 'released' and x.origin = 'automatic'))[1] as last_went,
-               max(x.released_at) filter (where x.status = 'released' and x.origin = 'automatic') as went_at
+                          order by x.released_at desc) filter (where x.status = 'released' and x.origin <> 'manual'))[1] as last_went,
+               max(x.released_at) filter (where x.status = 'released' and x.origin <> 'manual') as went_at
           from public.phone_numbers x where x.organization_id = o.id) n
      where o.id = p_organization;
 end
