@@ -111,6 +111,9 @@ begin
         return public.number_go(n.id, p_run);
     elsif r ? 'refused' then
         perform public.number_note(n, p_run, 'link', r ->> 'refused');
+        if n.config_version > (r ->> 'version')::bigint then
+            return public.number_go(n.id, p_run); -- it shall be set otherwise by now
+        end if;
         return public.number_unlinkable(n, p_run, r ->> 'refused');
     end if;
     update public.phone_numbers x

@@ -122,7 +122,7 @@ begin
            asked = x.asked + (v_step = 'buy')::integer, asked_at = case when v_step = 'buy' then clock_timestamp() else x.asked_at end
      where x.id = n.id;
     return jsonb_build_object('prepared', jsonb_strip_nulls(jsonb_build_object(
-        'number_id', n.id, 'number', n.phone_number, 'sid', n.provider_sid, 'voice', n.voice_number_id, 'version', n.config_version, 'account', v_account,
+        'number_id', n.id, 'number', n.phone_number, 'sid', n.provider_sid, 'twilio_account', n.twilio_account_sid, 'voice', n.voice_number_id, 'version', n.config_version, 'account', v_account,
         'assistant', case when v_step <> 'unlink' then public.number_answers(n) end, 'assistant_id', coalesce(n.assistant_wanted_id, n.assistant_id),
         'want', case when v_step = 'search' then n.want || jsonb_build_object('country_code', n.country_code, 'number_type', n.number_type,
                                                         'page_size', least(20 * power(5, n.searches), 1000)::integer) end)));

@@ -125,6 +125,19 @@ def test_what_is_refused_while_something_else_is_wanted_changes_nothing_of_that(
     assert numbers.number(ident)["status"] == wanted
 
 
+def test_a_change_that_was_made_while_another_was_refused_is_told(numbers):
+    whose = numbers.organization()
+    ident = numbers.make(whose)
+    numbers.brought(ident)
+    numbers.sandbox.rule({"hold": "before", "status": 400}, provider="vapi", operation="number_update", times=1)
+    numbers.sql("select number_sync(%s)", ident)
+    numbers.during(numbers.held, lambda: (numbers.sql("update phone_numbers set forward_when = 'always', forward_to = '+15550100099' where id = %s", ident),
+                                          numbers.sql("select number_sync(%s)", ident), numbers.sandbox.release()))
+    n = numbers.number(ident)
+    assert (n["status"], n["linked_assistant"]) == ("active", None)
+    assert numbers.at_vapi()[n["phone_number"]]["assistantId"] is None
+
+
 def test_who_is_too_fast_waits(numbers):
     whose = numbers.organization()
     for provider, operation in (("twilio", "search"), ("twilio", "buy"), ("vapi", "number_create")):

@@ -146,7 +146,7 @@ select is(public.number_assistant_wait(pg_temp.told(:'n', 'assistant')), '{"next
 update public.assistants set vapi_assistant_id = 'a-1', status = 'active' where id = :'assistant';
 select is(public.number_assistant_wait(pg_temp.told(:'n', 'assistant')), '{"next":"import"}', 'one that is there is not waited for');
 select is((public.number_prepare(pg_temp.told(:'n', 'import')) -> 'prepared') - '{account,number_id}'::text[],
-    jsonb_build_object('number', '+15550100007', 'sid', 'PN7', 'version', 1, 'assistant', 'a-1', 'assistant_id', :'assistant'), 'the number is imported with it');
+    jsonb_build_object('number', '+15550100007', 'sid', 'PN7', 'twilio_account', 'AC1', 'version', 1, 'assistant', 'a-1', 'assistant_id', :'assistant'), 'the number is imported with it');
 update public.call_service_providers set is_active = false;
 select is(public.number_prepare(pg_temp.told(:'n', 'import')), '{"next":"decide","sleep_seconds":300}', 'without an account at Vapi it waits');
 update public.call_service_providers set is_active = true;

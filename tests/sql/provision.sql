@@ -317,6 +317,12 @@ select tests.plan(:'flip', :'basic'), tests.go() \g /dev/null
 select is((select string_agg(status, ' ' order by created_at) from public.phone_numbers where organization_id = :'flip'), 'released active', 'who comes back later gets another one');
 
 select public.number_want((select id from public.phone_numbers where organization_id = :'early' and status = 'active'), 'released', 'requested') \g /dev/null
+update public.subscriptions set plan_id = :'business', tier_type = 'business' where organization_id = :'early' and current;
+select tests.decide() \g /dev/null
+select is((select count(*)::integer from public.phone_numbers where organization_id = :'early' and wanted = 'active'), 0,
+          'while one is given back none is bought in its place');
+update public.subscriptions set plan_id = :'basic', tier_type = 'basic' where organization_id = :'early' and current;
+select tests.decide() \g /dev/null
 select tests.log(:'early'), tests.go() \g /dev/null
 select is(tests.log(:'early'), 'again skipped declined', 'who gave it back is not given another one');
 select public.provision_catchup('{"input":{}}') \g /dev/null
