@@ -4,6 +4,7 @@
  */
 #include "work/flow_number_twilio.h"
 
+#include "base/settings.h"
 #include "peers/twilio_number.h"
 #include "peers/twilio_url.h"
 #include "work/flow_number_step.h"
@@ -144,6 +145,22 @@ number_read_check(struct mem *m, const struct step_in *in, const struct fetch_an
 
 /* ---- configure and release, at Twilio ---------------------------------- */
 
+/* Not there, but we asked another account than the one that it was bought for: there it may be, and
+ * is paid for. */
+static bool
+is_elsewhere(const struct step_in *in, const struct outcome *o, struct step_out *ret)
+{
+	const char *account = number_told(in, "twilio_account");
+	const char *ours = setting_str(SET_TWILIO_ACCOUNT_SID);
+
+	if (o->result != OUTCOME_ABSENT || !account || (ours && strcmp(account, ours) == 0))
+		return false;
+	*ret = (struct step_out){ .verdict = STEP_RETRY,
+		.reason = "other_account",
+		.retry_after = OUTCOME_AGAIN_SETTINGS };
+	return true;
+}
+
 int
 number_ask_configure(struct mem *m, const struct step_in *in, struct fetch_request *ret)
 {
@@ -161,7 +178,8 @@ number_read_configure(struct mem *m, const struct step_in *in, const struct fetc
 
 	twilio_answer(m, a, &o);
 	outcome_step(&o, ret);
-	if (o.result != OUTCOME_OK && o.result != OUTCOME_FAILED && o.result != OUTCOME_ABSENT)
+	if ((o.result != OUTCOME_OK && o.result != OUTCOME_FAILED && o.result != OUTCOME_ABSENT) ||
+	    is_elsewhere(in, &o, ret))
 		return;
 	number_put_version(&t, in);
 	if (o.result != OUTCOME_OK)
@@ -176,11 +194,12 @@ number_ask_release(struct mem *m, const struct step_in *in, struct fetch_request
 }
 
 void
-number_read_release(struct mem *m, const struct step_in *in UNUSED, const struct fetch_answer *a,
+number_read_release(struct mem *m, const struct step_in *in, const struct fetch_answer *a,
     struct step_out *ret)
 {
 	struct outcome o;
 
 	twilio_answer(m, a, &o);
-	number_gone(m, &o, ret);
+	if (!is_elsewhere(in, &o, ret))
+		number_gone(m, &o, ret);
 }

@@ -143,10 +143,15 @@ number_read_link(struct mem *m, const struct step_in *in, const struct fetch_ans
 
 	vapi_rest_answer(m, a, &o);
 	outcome_step_refused(m, &o, ret);
-	if (o.result != OUTCOME_OK)
+	if (ret->verdict != STEP_DONE)
 		return;
-	number_put(&t, "assistant", number_told(in, "assistant"));
-	number_put(&t, "assistant_id", number_told(in, "assistant_id"));
+	if (o.result == OUTCOME_OK) {
+		number_put(&t, "assistant", number_told(in, "assistant"));
+		number_put(&t, "assistant_id", number_told(in, "assistant_id"));
+	} else {
+		number_put(&t, "refused", o.code);
+	}
+	/* Also of what is refused: something newer may not be. */
 	number_put_version(&t, in);
 	number_done(m, &t, ret);
 }

@@ -202,8 +202,8 @@ $$;
 
 -- ---- what foreign programs call -------------------------------------------------------
 
--- A number that was bought is its person's from now on.  Never raises: {"success": true, "phone_number"} or {"success": false, "error"}.  Of a
--- number that nobody here has yet a row is made; it was bought by somebody else, who sees to it.
+-- A number that was bought is its person's from now on.  Never raises: {"success": true, "phone_number"} or {"success": false, "error"}, with the
+-- SQLSTATE as "code" where the database refused.  Of a number that nobody here has yet a row is made; it was bought by somebody else, who sees to it.
 create or replace function public.provision_phone_transaction(p_user_id uuid, p_phone_number text, p_provider_number_id text, p_tier_type text)
     returns json
     language plpgsql security definer set search_path = '' as $$
@@ -223,8 +223,8 @@ begin
         end if;
         insert into public.phone_numbers (organization_id, user_id, phone_number, provider, provider_sid, status, origin, purchased_at)
         values (v_organization, p_user_id, p_phone_number, 'twilio', p_provider_number_id, 'active', 'manual', now()) returning * into n;
-    elsif n.status in ('failed', 'released', 'lost') then
-        return json_build_object('success', false, 'error', 'number_released');
+    elsif n.status in ('failed', 'released', 'lost') or n.wanted <> 'active' then
+        return json_build_object('success', false, 'error', case when n.wanted = 'paused' then 'number_paused' else 'number_released' end);
     elsif p_user_id is not null and not exists (
         select from public.organization_members m where m.organization_id = n.organization_id and m.user_id = p_user_id) then
         return json_build_object('success', false, 'error', 'user_mismatch');
@@ -243,6 +243,6 @@ begin
                               'tier_type', p_tier_type, 'run_id', n.run_id));
     return json_build_object('success', true, 'phone_number', p_phone_number);
 exception when others then
-    return json_build_object('success', false, 'error', sqlerrm);
+    return json_build_object('success', false, 'error', sqlerrm, 'code', sqlstate);
 end
 $$;

@@ -14,7 +14,7 @@ begin
         continue when not pg_try_advisory_xact_lock(hashtextextended('number ' || (c ->> 'phone_number'), 13));
         begin
             update public.phone_numbers x
-               set phone_number = c ->> 'phone_number', status = 'buying', locality = c ->> 'locality', region = c ->> 'region',
+               set phone_number = c ->> 'phone_number', status = 'buying', asked = 0, locality = c ->> 'locality', region = c ->> 'region',
                    country_code = coalesce(c ->> 'country_code', x.country_code), capabilities = coalesce(c -> 'capabilities', '{}')
              where x.id = n.id;
             return true;
@@ -66,15 +66,21 @@ begin
     elsif r ->> 'sid' is not null then
         update public.phone_numbers x
            set provider = 'twilio', provider_sid = r ->> 'sid', twilio_account_sid = r ->> 'account', capabilities = coalesce(r -> 'capabilities', x.capabilities),
-               purchased_at = clock_timestamp(), status = 'linking', last_error = null
+               purchased_at = clock_timestamp(), status = 'linking', last_error = null,
+               asked = 0
          where x.id = n.id returning * into n;
         perform public.number_event(n, 'number.purchased'), public.number_note(n, p_run, 'buy');
         return public.number_go(n.id, p_run);
-    elsif p_run ->> 'step' = 'buy' and public.number_visit(p_run) > 1 then
+    elsif p_run ->> 'step' = 'buy' and n.asked > 1 then
         -- Refused when it was asked for again: perhaps because the first time, whose answer was lost, it was bought.
         return '{"next": "check"}';
+    elsif v_code is null and n.wanted = 'active' then
+        return public.number_again(p_run, 'buy'); -- nobody has a number twice: what was bought after all is refused, and then looked up
+    elsif r ->> 'refused' is null and n.asked_at > clock_timestamp() - public.number_list_lag() then
+        return public.number_again(p_run, 'check'); -- not in the list yet, perhaps: whoever believes that pays for a number that nobody knows of
     elsif v_code is null then
-        return public.number_again(p_run, 'buy');
+        update public.phone_numbers x set asked = 0 where x.id = n.id;
+        return public.number_go(n.id, p_run);
     end if;
     perform public.number_note(n, p_run, 'buy', v_code);
     return public.number_missed(n, p_run, v_code);
@@ -88,7 +94,7 @@ declare
     v_named boolean := n.want ? 'phone_number';
 begin
     update public.phone_numbers x
-       set tried = case when x.phone_number = any (x.tried) then x.tried else x.tried || x.phone_number end, last_error = p_code,
+       set tried = case when x.phone_number = any (x.tried) then x.tried else x.tried || x.phone_number end, last_error = p_code, asked = 0,
            phone_number = case when v_named then x.phone_number end, status = case when v_named then x.status else 'searching' end
      where x.id = n.id returning * into n;
     if v_named or cardinality(n.tried) >= 20 then

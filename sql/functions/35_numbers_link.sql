@@ -44,10 +44,18 @@ declare
     n public.phone_numbers := public.number_of_run(p_run);
     r jsonb := p_run -> 'result';
     v_code text := coalesce(r ->> 'refused', p_run -> 'results' -> 'import' ->> 'refused');
+    v_sent timestamptz;
+    v_again boolean;
 begin
     if n.id is null then
         return '{"done": true}';
     elsif r ->> 'id' is null then
+        select s.sent_at, s.visit > 1 or n.runs > 1 into v_sent, v_again from public.workflow_steps s
+         where s.run_id = p_run ->> 'id' and s.generation = (p_run ->> 'generation')::integer and s.step = 'import' and not s.undo;
+        if p_run ->> 'step' = 'find' and (v_code is null and n.wanted <> 'active' or v_code is not null and v_again)
+           and v_sent > clock_timestamp() - public.number_list_lag() then
+            return public.number_again(p_run, 'find'); -- not in the list yet, perhaps
+        end if;
         perform public.number_note(n, p_run, 'link', v_code);
         return case when p_run ->> 'step' = 'import' then '{"next": "find"}' -- perhaps it is there already
                     when v_code is null then public.number_again(p_run, 'import')
@@ -68,7 +76,9 @@ $$;
 create or replace function public.number_unlinkable(n public.phone_numbers, p_run jsonb, p_code text) returns jsonb
     language plpgsql security definer set search_path = '' as $$
 begin
-    if n.linked_at is null then
+    if n.wanted <> 'active' then
+        return public.number_go(n.id, p_run); -- it need not be linked any more
+    elsif n.linked_at is null then
         update public.phone_numbers x set wanted = 'released', release_reason = 'link_failed', last_error = p_code where x.id = n.id;
         return public.number_go(n.id, p_run);
     end if;
@@ -101,6 +111,9 @@ begin
         return public.number_go(n.id, p_run);
     elsif r ? 'refused' then
         perform public.number_note(n, p_run, 'link', r ->> 'refused');
+        if n.config_version > (r ->> 'version')::bigint then
+            return public.number_go(n.id, p_run); -- it shall be set otherwise by now
+        end if;
         return public.number_unlinkable(n, p_run, r ->> 'refused');
     end if;
     update public.phone_numbers x

@@ -23,14 +23,21 @@ begin
 end
 $$;
 
+-- What is not in a list so long after it was asked for is not there.
+create or replace function public.number_list_lag() returns interval
+    language sql immutable set search_path = '' as $$
+    select interval '30 seconds'
+$$;
+
 -- The step that is missing; over: none is.
 create or replace function public.number_next(n public.phone_numbers, p_results jsonb) returns text
     language plpgsql stable security definer set search_path = '' as $$
 begin
     if n.wanted = 'released' then
-        return case when n.voice_number_id is not null then 'remove' when n.provider_sid is not null then 'release' else 'over' end;
+        return case when n.voice_number_id is not null then 'remove' when n.provider_sid is not null then 'release'
+                    when n.asked > 0 then 'check' else 'over' end;
     elsif n.provider_sid is null then
-        return case when n.wanted = 'paused' then 'over' when n.phone_number is null then 'search' else 'buy' end;
+        return case when n.wanted = 'paused' then case when n.asked > 0 then 'check' else 'over' end when n.phone_number is null then 'search' else 'buy' end;
     elsif n.wanted = 'paused' then
         return case when n.voice_number_id is null or n.linked_assistant is null and n.link_version >= n.config_version then 'over'
                     when n.link_version < n.config_version and (p_results -> 'configure' ->> 'version')::bigint is distinct from n.config_version then 'configure'
@@ -86,8 +93,11 @@ declare
 begin
     if n.id is null then
         return '{"done": true}';
-    elsif v_step in ('buy', 'import') and public.number_unsure(p_run)
-          or v_step = 'buy' and n.status = 'buying' and n.runs > 1 and not p_run -> 'results' ? 'check' then
+    end if;
+    if v_step = 'buy' and n.asked > 0 and public.number_spared(p_run) then
+        update public.phone_numbers x set asked = x.asked - 1 where x.id = n.id returning * into n;
+    end if;
+    if v_step in ('buy', 'import') and public.number_unsure(p_run) or v_step = 'buy' and n.asked > 0 and not p_run -> 'results' ? 'check' then
         -- Perhaps it was done, by this run or by one that did not come to its end: that is looked up first, whatever is wanted.
         return jsonb_build_object('next', case v_step when 'buy' then 'check' else 'find' end);
     elsif not (case v_step when 'check' then n.provider_sid is null and n.phone_number is not null
@@ -108,10 +118,11 @@ begin
                          when v_step in ('remove', 'release') then 'releasing' when x.status = 'active' then 'active' else 'linking' end,
            -- What Vapi is told now it may know, whatever it answers.
            linked_assistant = case when v_step = 'link' then coalesce(public.number_answers(n), x.linked_assistant) else x.linked_assistant end,
-           link_version = case when v_step in ('link', 'configure', 'unlink', 'remove') then least(x.link_version, x.config_version - 1) else x.link_version end
+           link_version = case when v_step in ('link', 'configure', 'unlink', 'remove') then least(x.link_version, x.config_version - 1) else x.link_version end,
+           asked = x.asked + (v_step = 'buy')::integer, asked_at = case when v_step = 'buy' then clock_timestamp() else x.asked_at end
      where x.id = n.id;
     return jsonb_build_object('prepared', jsonb_strip_nulls(jsonb_build_object(
-        'number_id', n.id, 'number', n.phone_number, 'sid', n.provider_sid, 'voice', n.voice_number_id, 'version', n.config_version, 'account', v_account,
+        'number_id', n.id, 'number', n.phone_number, 'sid', n.provider_sid, 'twilio_account', n.twilio_account_sid, 'voice', n.voice_number_id, 'version', n.config_version, 'account', v_account,
         'assistant', case when v_step <> 'unlink' then public.number_answers(n) end, 'assistant_id', coalesce(n.assistant_wanted_id, n.assistant_id),
         'want', case when v_step = 'search' then n.want || jsonb_build_object('country_code', n.country_code, 'number_type', n.number_type,
                                                         'page_size', least(20 * power(5, n.searches), 1000)::integer) end)));
@@ -125,6 +136,16 @@ begin
     return exists (select from public.workflow_steps s
                     where s.run_id = p_run ->> 'id' and s.generation = (p_run ->> 'generation')::integer and s.step = p_run ->> 'step' and not s.undo
                       and (s.state in ('sent', 'unknown') or s.state = 'retry' and s.unsure));
+end
+$$;
+
+-- Whether the step that p_run is at was sent, and certainly did nothing: it only waits to be sent again.
+create or replace function public.number_spared(p_run jsonb) returns boolean
+    language plpgsql stable security definer set search_path = '' as $$
+begin
+    return exists (select from public.workflow_steps s
+                    where s.run_id = p_run ->> 'id' and s.generation = (p_run ->> 'generation')::integer and s.step = p_run ->> 'step' and not s.undo
+                      and s.state = 'retry' and not s.unsure and s.sent_at is not null);
 end
 $$;
 
@@ -211,6 +232,9 @@ begin
         perform public.number_event(n, 'number.active'), public.number_mail(n, 'number_ready'),
                 public.number_outcome(n, p_run, case when v_first then 'provision' else 'resume' end, 'completed', null);
         return '{"next": "decide"}';
+    elsif left(v_answer ->> 'code', 2) in ('40', '53', '55', '57', '58') then
+        -- A deadlock, no room, a lock: the step is tried again.  Nobody loses a number for that.
+        raise exception '%', v_answer ->> 'error' using errcode = v_answer ->> 'code';
     end if;
     update public.phone_numbers x
        set wanted = 'released', release_reason = 'commit_failed', last_error = left(v_answer ->> 'error', 200)

@@ -22,6 +22,7 @@
 --   paused_by_person        it has one that a person paused
 --   failed_before           it was tried, and is tried again by the catch-up, each time later
 --   organization_gone       it was removed meanwhile
+--   run_ended               its run is a dead letter, was canceled or is gone: the catch-up looks again
 -- or with what the number's own run said (no_number_found, link_failed, ...), or number_make refused (number_limit_reached, ...).
 
 -- Writes one line of the log.  p: id, subscription_id, tier_type, subscription_status, phone_number_id, user_id, run_id, step, reason, error_message,

@@ -20,6 +20,9 @@ declare
     v_batch constant integer := 500;
     v_ids uuid[];
 begin
+    if not p_run -> 'input' ? 'after' then
+        perform public.numbers_revive();
+    end if;
     if not (select k.enabled from public.number_policy k) then
         return '{"done": true}';
     end if;
@@ -33,6 +36,25 @@ begin
         return '{"done": true}';
     end if;
     return jsonb_build_object('again', p_run -> 'input' || jsonb_build_object('after', v_ids[v_batch]));
+end
+$$;
+
+-- What a run was at that is a dead letter, was canceled or is gone has another one: a number may be bought by now, and nobody else would see to it.
+-- So, whatever the policy is.  Lines of the log that wait for such a run end here.
+create or replace function public.numbers_revive() returns void
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_batch constant integer := 500;
+begin
+    perform public.number_start(n) from (
+        select x as n from public.phone_numbers x
+         where x.run_id is not null and x.origin <> 'manual' and x.status not in ('failed', 'released', 'lost') and not public.number_sweep_busy(x.run_id)
+         order by x.id limit v_batch) d;
+    perform public.assistant_start(a) from (
+        select x as a from public.assistants x
+         where x.run_id <> '' and x.status <> 'deleted' and not public.number_sweep_busy(x.run_id) order by x.id limit v_batch) d;
+    perform public.provision_end(l.id, 'failed', 'run_ended') from public.phone_provision_logs l
+      where l.status = 'pending' and not public.number_sweep_busy(l.run_id) and l.created_at < clock_timestamp() - interval '1 minute';
 end
 $$;
 
@@ -58,7 +80,7 @@ begin
         return '{"done": true}';
     end if;
     v_ids := array(select n.id from public.phone_numbers n
-                    where n.release_after <= clock_timestamp() and n.status = 'paused' and n.wanted = 'paused' and n.origin <> 'manual'
+                    where n.release_after <= clock_timestamp() and n.wanted = 'paused' and n.status not in ('failed', 'released', 'lost') and n.origin <> 'manual'
                     order by n.release_after, n.id limit v_batch for update skip locked);
     perform public.number_want(i.id, 'released', 'grace_over'), public.number_log(n.organization_id, 'release', 'noted', jsonb_build_object(
                 'phone_number_id', n.id, 'reason', 'grace_over', 'user_id', n.user_id, 'detail', jsonb_build_object('paused_for', n.pause_reason)))

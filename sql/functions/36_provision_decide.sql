@@ -13,7 +13,7 @@ begin
     select o.id, o.status, o.deleted_after, coalesce(b.standing, 'good'), s.id, s.status, s.tier_type, s.created_at, coalesce(t.may_call, false),
            coalesce(t.is_over, false), p.id, coalesce(p.price > 0 and not p.is_default, false), p.number_limit, c.canceled, w.who, f.city, f.state,
            f.paddle_customer_id, u.vapi_assistant_id, u.assistant_provisioning_status, k, public.number_policy_holds(k, o.id),
-           coalesce(n.kept, '{}'), n.failed, n.failed_at, coalesce(n.last_went = 'person' and n.went_at > s.created_at, false)
+           coalesce(n.kept, '{}'), n.failed, n.failed_at, coalesce(n.leaves or n.last_went = 'person' and n.went_at > s.created_at, false)
       from public.organizations o
      cross join public.number_policy k
       left join public.billing_accounts b on b.organization_id = o.id
@@ -34,8 +34,11 @@ begin
                max(x.created_at) filter (where x.status = 'failed' and x.origin = 'automatic') as failed_at,
                (array_agg(case when coalesce(x.release_reason, 'grace_over') in ('grace_over', 'not_wanted') or public.provision_paused_by_us(x.release_reason)
                                then 'us' else 'person' end
-                          order by x.released_at desc) filter (where x.status = 'released' and x.origin = 'automatic'))[1] as last_went,
-               max(x.released_at) filter (where x.status = 'released' and x.origin = 'automatic') as went_at
+                          order by x.released_at desc) filter (where x.status = 'released' and x.origin <> 'manual'))[1] as last_went,
+               max(x.released_at) filter (where x.status = 'released' and x.origin <> 'manual') as went_at,
+               -- On its way out: what follows is decided when it is gone.
+               bool_or(x.wanted = 'released' and x.status not in ('failed', 'released', 'lost') and x.origin <> 'manual' and not public.number_doomed(x)
+                       and x.release_reason <> 'grace_over' and not public.provision_paused_by_us(x.release_reason)) as leaves
           from public.phone_numbers x where x.organization_id = o.id) n
      where o.id = p_organization;
 end

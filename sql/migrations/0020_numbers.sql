@@ -104,6 +104,8 @@ alter table public.phone_numbers
     add column want jsonb not null default '{}',
     add column tried text[] not null default '{}',
     add column searches integer not null default 0,
+    add column asked integer not null default 0,
+    add column asked_at timestamptz,
     add column assistant_wanted_id uuid constraint phone_numbers_assistant_wanted_fkey references public.assistants on delete set null,
     add column linked_assistant text,
     add column link_version bigint not null default 0,
@@ -141,6 +143,8 @@ comment on column public.phone_numbers.status is
 comment on column public.phone_numbers.origin is 'manual: written here by hand, never bought, paused or released by us; automatic: given with a plan; chosen: a person asked for it.';
 comment on column public.phone_numbers.want is 'What was asked for: {"country_code","number_type","area_code","contains","region","locality","phone_number"}.';
 comment on column public.phone_numbers.tried is 'Numbers that somebody else had, in order.';
+comment on column public.phone_numbers.asked is
+    'How often Twilio was asked to sell phone_number, and did not say no: while it is not 0, it may be ours, whatever lists say.  asked_at: last.';
 comment on column public.phone_numbers.assistant_wanted_id is 'Who shall answer it; assistant_id is who does.';
 comment on column public.phone_numbers.linked_assistant is 'Vapi''s id of the assistant that Vapi was told of; null: none.';
 comment on column public.phone_numbers.config_version is 'One more with each change that Twilio or Vapi must be told of; link_version is what they know.';
@@ -157,7 +161,7 @@ create index phone_numbers_number_idx on public.phone_numbers (phone_number);
 create index phone_numbers_voice_idx on public.phone_numbers (voice_number_id) where voice_number_id is not null;
 drop index public.phone_numbers_organization_idx;
 create index phone_numbers_list_idx on public.phone_numbers (organization_id, created_at desc, id desc);
-create index phone_numbers_release_idx on public.phone_numbers (release_after) where release_after is not null and status = 'paused';
+create index phone_numbers_release_idx on public.phone_numbers (release_after) where release_after is not null and wanted = 'paused';
 create index phone_numbers_assistant_idx on public.phone_numbers (assistant_id) where assistant_id is not null;
 
 alter table public.phone_provision_logs

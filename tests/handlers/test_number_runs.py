@@ -72,6 +72,72 @@ def test_an_answer_that_is_lost_buys_and_imports_nothing_twice(numbers, operatio
     assert numbers.twilio()["purchases"] == {n["phone_number"]: 1} and numbers.twilio()["releases"] == {}
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+def test_what_was_bought_is_found_although_lists_show_it_later(numbers, chosen):
+    """The answer to its purchase is lost, as is that to its import; for seconds neither is in a list, and asking again is refused."""
+    numbers.sandbox.settings(list_lag=3)
+    whose = numbers.organization()
+    numbers.sandbox.rule({"answer": "reset", "accept": True}, provider="twilio", operation="buy", times=1)
+    numbers.sandbox.rule({"answer": "reset", "accept": True}, provider="vapi", operation="number_create", times=1)
+    n = numbers.brought(numbers.make(whose, **({"phone_number": numbers.offered()[3]} if chosen else {})))
+    assert (n["status"], n["tried"], n["asked"]) == ("active", [], 0), n
+    assert list(numbers.at_twilio()) == [n["phone_number"]] == list(numbers.at_vapi())
+    assert numbers.twilio()["purchases"] == {n["phone_number"]: 1} and numbers.twilio()["releases"] == {}
+
+
+@pytest.mark.parametrize("wanted", ["released", "paused"])
+def test_what_was_bought_and_is_not_wanted_any_more_is_not_forgotten_before_lists_show_it(numbers, wanted):
+    numbers.sandbox.settings(list_lag=3)
+    whose = numbers.organization()
+    numbers.sandbox.rule({"hold": "before", "answer": "reset", "accept": True}, provider="twilio", operation="buy", times=1)
+    ident = numbers.make(whose)
+    numbers.during(numbers.held, lambda: (numbers.want(ident, wanted, "canceled"), numbers.sandbox.release()))
+    n = numbers.number(ident)
+    assert n["status"] == wanted
+    assert list(numbers.at_twilio()) == ([n["phone_number"]] if wanted == "paused" else []) and numbers.twilio()["purchases"] == {n["phone_number"]: 1}
+
+
+@pytest.mark.parametrize("wanted", ["active", "released"])
+def test_a_run_that_is_a_dead_letter_forgets_no_purchase(numbers, wanted):
+    whose = numbers.organization()
+    numbers.sandbox.rule({"hold": "after", "answer": "reset"}, provider="twilio", operation="buy", times=1)
+    ident = numbers.make(whose)
+
+    def dies():
+        numbers.want(ident, wanted)
+        numbers.sql("update workflow_runs set state = 'failed', due_at = null, finished_at = now() where workflow = 'phone-number'")
+        numbers.sandbox.release()
+        numbers.sql("select work_start('provision-catchup:test', 'provision-catchup')")
+    numbers.during(numbers.held, dies)
+    n = numbers.number(ident)
+    assert (n["status"], n["run_id"]) == (wanted, None), n
+    assert list(numbers.at_twilio()) == ([n["phone_number"]] if wanted == "active" else []) and numbers.twilio()["purchases"] == {n["phone_number"]: 1}
+
+
+@pytest.mark.parametrize("wanted", ["released", "paused"])
+def test_what_is_refused_while_something_else_is_wanted_changes_nothing_of_that(numbers, wanted):
+    whose = numbers.organization()
+    ident = numbers.make(whose)
+    numbers.brought(ident)
+    numbers.sandbox.rule({"hold": "before", "status": 400}, provider="vapi", operation="number_update", times=1)
+    numbers.sql("select number_sync(%s)", ident)
+    numbers.during(numbers.held, lambda: (numbers.want(ident, wanted, "canceled"), numbers.sandbox.release()))
+    assert numbers.number(ident)["status"] == wanted
+
+
+def test_a_change_that_was_made_while_another_was_refused_is_told(numbers):
+    whose = numbers.organization()
+    ident = numbers.make(whose)
+    numbers.brought(ident)
+    numbers.sandbox.rule({"hold": "before", "status": 400}, provider="vapi", operation="number_update", times=1)
+    numbers.sql("select number_sync(%s)", ident)
+    numbers.during(numbers.held, lambda: (numbers.sql("update phone_numbers set forward_when = 'always', forward_to = '+15550100099' where id = %s", ident),
+                                          numbers.sql("select number_sync(%s)", ident), numbers.sandbox.release()))
+    n = numbers.number(ident)
+    assert (n["status"], n["linked_assistant"]) == ("active", None)
+    assert numbers.at_vapi()[n["phone_number"]]["assistantId"] is None
+
+
 def test_who_is_too_fast_waits(numbers):
     whose = numbers.organization()
     for provider, operation in (("twilio", "search"), ("twilio", "buy"), ("vapi", "number_create")):

@@ -93,12 +93,19 @@ select is(public.number_prepare(pg_temp.told(:'n', 'buy')), '{"next":"check"}', 
 update public.phone_numbers set wanted = 'active' where id = :'n';
 select pg_temp.sent(:'n', 'check');
 select is(public.number_bought(pg_temp.told(:'n', 'check', '{"absent":true}', '{"buy":{}}')), '{"next":"buy","sleep_seconds":0.5}', 'what is not there is bought after all');
+select is(public.number_bought(pg_temp.told(:'n', 'check', '{"absent":true}', '{"buy":{"refused":"twilio_21422"}}')), '{"next":"check","sleep_seconds":0.5}',
+    'unless it was refused: then it may be ours, and be listed later');
+update public.phone_numbers set wanted = 'released' where id = :'n';
+select is(public.number_bought(pg_temp.told(:'n', 'check', '{"absent":true}', '{"buy":{}}')), '{"next":"check","sleep_seconds":0.5}',
+    'also when it is not wanted any more');
+select is(public.number_decide(pg_temp.told(:'n', 'decide')), '{"next":"check"}', 'whatever run comes by');
+update public.phone_numbers set wanted = 'active', asked_at = now() - interval '1 minute' where id = :'n';
 select is(public.number_bought(pg_temp.told(:'n', 'check', '{"absent":true}', '{"buy":{"refused":"twilio_21422"}}')), '{"next":"search"}',
-    'unless it was refused: then another one is searched');
+    'in the end it is somebody else''s, and another one is searched');
 select is((select jsonb_build_array(x.phone_number, x.tried, x.last_error, x.status) from public.phone_numbers x where x.id = :'n'),
     '[null, ["+15550100005", "+15550100003"], "twilio_21422", "searching"]', 'and that one is remembered');
 select public.number_searched(pg_temp.told(:'n', 'search', pg_temp.found('{+15550100006}')));
-select pg_temp.sent(:'n', 'buy', 'sent', 2);
+update public.phone_numbers set asked = 2, asked_at = now() where id = :'n';
 select is(public.number_bought(pg_temp.told(:'n', 'buy', '{"refused":"twilio_21422"}')), '{"next":"check"}', 'a refusal of what was asked for twice is looked into');
 select is(public.number_bought(pg_temp.told(:'n', 'check', '{"refused":"number_not_ours"}')), '{"next":"search"}', 'somebody else''s is left to him');
 select public.number_searched(pg_temp.told(:'n', 'search', pg_temp.found('{+15550100007}')));
@@ -139,7 +146,7 @@ select is(public.number_assistant_wait(pg_temp.told(:'n', 'assistant')), '{"next
 update public.assistants set vapi_assistant_id = 'a-1', status = 'active' where id = :'assistant';
 select is(public.number_assistant_wait(pg_temp.told(:'n', 'assistant')), '{"next":"import"}', 'one that is there is not waited for');
 select is((public.number_prepare(pg_temp.told(:'n', 'import')) -> 'prepared') - '{account,number_id}'::text[],
-    jsonb_build_object('number', '+15550100007', 'sid', 'PN7', 'version', 1, 'assistant', 'a-1', 'assistant_id', :'assistant'), 'the number is imported with it');
+    jsonb_build_object('number', '+15550100007', 'sid', 'PN7', 'twilio_account', 'AC1', 'version', 1, 'assistant', 'a-1', 'assistant_id', :'assistant'), 'the number is imported with it');
 update public.call_service_providers set is_active = false;
 select is(public.number_prepare(pg_temp.told(:'n', 'import')), '{"next":"decide","sleep_seconds":300}', 'without an account at Vapi it waits');
 update public.call_service_providers set is_active = true;
@@ -231,6 +238,19 @@ select is((pg_temp.row_of(:'hand')).run_id, null, 'by no run');
 select is(public.provision_phone_transaction(:'owner', '+15550100031', 'PN31', 'basic')::jsonb, '{"success":true,"phone_number":"+15550100031"}', 'a foreign program brings a number');
 select is((select x.status || ' ' || x.origin || ' ' || x.organization_id from public.phone_numbers x where x.provider_sid = 'PN31'), 'active manual ' || :'org', 'it is its person''s');
 select is(public.provision_phone_transaction(:'owner', '+15550100031', 'PN31', 'basic')::jsonb ->> 'success', 'true', 'twice is once');
+create function pg_temp.deadlock() returns trigger language plpgsql as $$ begin raise exception 'deadlock detected' using errcode = '40P01'; end $$;
+select pg_temp.active(:'org', '+15550100034') as kept \gset
+update public.phone_numbers set linked_at = null, status = 'linking', run_id = 'phone-number:' || id || ':1' where id = :'kept';
+create trigger deadlock before insert or update on public.user_settings for each row execute function pg_temp.deadlock();
+select throws_ok(format('select public.number_committed(%L)', pg_temp.told(:'kept', 'commit', '{}', '{"assistant":{}}')), '40P01', null,
+    'what need only be tried again gives no number back');
+drop trigger deadlock on public.user_settings;
+select is((pg_temp.row_of(:'kept')).wanted, 'active', 'it is wanted as before');
+select is(public.number_committed(pg_temp.told(:'kept', 'commit', '{}', '{"assistant":{}}')), '{"next":"decide"}', 'and works the next time');
+update public.phone_numbers set wanted = 'paused', status = 'paused', run_id = null where id = :'kept';
+select is(public.provision_phone_transaction(:'owner', '+15550100034', 'PN+15550100034', 'basic')::jsonb, '{"success":false,"error":"number_paused"}',
+    'one that is paused is not said to work');
+select is((pg_temp.row_of(:'kept')).status, 'paused', 'and stays so');
 select is(public.provision_phone_transaction(:'other_owner', '+15550100031', 'PN31', 'basic')::jsonb, '{"success":false,"error":"user_mismatch"}', 'it is nobody else''s');
 select is(public.provision_phone_transaction(:'other_owner', '+15550100031', 'PN32', 'basic')::jsonb, '{"success":false,"error":"number_taken"}', 'under no other name');
 select is(public.provision_phone_transaction(gen_random_uuid(), '+15550100033', 'PN33', 'basic')::jsonb, '{"success":false,"error":"organization_not_found"}', 'nobody has none');

@@ -306,6 +306,7 @@ update public.number_policy set enabled = false;
 select public.number_release_due('{"input":{}}') \g /dev/null
 select is((select wanted from public.phone_numbers where organization_id = :'flip'), 'paused', 'switched off: not then, either');
 update public.number_policy set enabled = true;
+update public.phone_numbers set status = 'pausing' where organization_id = :'flip' and wanted = 'paused';
 select public.number_release_due('{"input":{}}') \g /dev/null
 select is((select wanted || ' ' || release_reason from public.phone_numbers where organization_id = :'flip'), 'released grace_over', 'then it goes');
 select is((select count(*)::integer from public.phone_provision_logs where organization_id = :'flip' and (trigger_action, status, reason) = ('release', 'noted', 'grace_over')), 1,
@@ -317,6 +318,8 @@ select tests.plan(:'flip', :'basic'), tests.go() \g /dev/null
 select is((select string_agg(status, ' ' order by created_at) from public.phone_numbers where organization_id = :'flip'), 'released active', 'who comes back later gets another one');
 
 select public.number_want((select id from public.phone_numbers where organization_id = :'early' and status = 'active'), 'released', 'requested') \g /dev/null
+update public.subscriptions set plan_id = :'business' where organization_id = :'early' and current; select tests.decide() \g /dev/null
+select is(tests.log(:'early'), 'update skipped declined', 'while one is given back none is bought in its place');
 select tests.log(:'early'), tests.go() \g /dev/null
 select is(tests.log(:'early'), 'again skipped declined', 'who gave it back is not given another one');
 select public.provision_catchup('{"input":{}}') \g /dev/null

@@ -84,6 +84,28 @@ what_is_gone_is_given_back(void **state)
 	assert_int_equal(said(*state, "release", 404, "<html>").verdict, STEP_RETRY);
 }
 
+static void
+what_another_account_has_is_not_gone(void **state)
+{
+	static const char *const names[] = { "release", "configure" };
+	struct step_in in = in_of(*state);
+
+	in.prepared = parsed(*state, "{\"sid\":\"PN1\",\"version\":3,\"twilio_account\":\"AC02\"}");
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct step_out o =
+		    verdict(*state, step_of(&flow_number, names[i]), &in, 404, "{\"code\":20404}");
+
+		assert_int_equal(o.verdict, STEP_RETRY);
+		assert_string_equal(o.reason, "other_account");
+		assert_int_equal(o.retry_after, OUTCOME_AGAIN_SETTINGS);
+	}
+	in.prepared = parsed(*state, "{\"sid\":\"PN1\",\"version\":3,\"twilio_account\":\"AC01\"}");
+	assert_string_equal(verdict(*state, step_of(&flow_number, "release"), &in, 404,
+				"{\"code\":20404}")
+				.result,
+	    "{\"gone\":true}");
+}
+
 int
 main(void)
 {
@@ -93,6 +115,7 @@ main(void)
 		NUMBER_CASE(what_was_bought_is_told_by_its_mark),
 		NUMBER_CASE(what_was_set_is_kept_with_its_version),
 		NUMBER_CASE(what_is_gone_is_given_back),
+		NUMBER_CASE(what_another_account_has_is_not_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

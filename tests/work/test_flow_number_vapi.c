@@ -33,7 +33,7 @@ what_was_told_is_kept_with_its_version(void **state)
 		assert_string_equal(said(*state, steps[i], 404,
 					"{\"statusCode\":404,\"message\":\"x\"}")
 					.result,
-		    "{\"refused\":\"vapi_404\"}");
+		    "{\"refused\":\"vapi_404\",\"version\":3}");
 	}
 }
 
