@@ -56,6 +56,14 @@ static const struct field hours_fields[] = {
 	    .doc = "Days of the week from 1, Monday, to 7; without it: every day."),
 };
 
+static const struct field assistant_fields[] = {
+	FIELD(template, BODY, T_STR, .min = 1, .max = 100,
+	    .doc = "The slug of the template that an assistant is made from where there is none."),
+	FIELD(variable_values, BODY, T_OBJECT,
+	    .doc = "Values for its variables; the organization's name need not be given."),
+	FIELD(default_id, BODY, T_UUID, .doc = "The assistant that new numbers get."),
+};
+
 static const struct field settings_fields[] = {
 	FIELD(notifications, BODY, T_OBJECT, MEMBERS(notification_fields), .nullable = true,
 	    .doc = "Who hears about a call that ended."),
@@ -63,6 +71,9 @@ static const struct field settings_fields[] = {
 	    .doc = "Where an assistant may transfer a call to."),
 	FIELD(calling_hours, BODY, T_OBJECT, MEMBERS(hours_fields), .nullable = true,
 	    .doc = "When outbound calls are made; without it: at any time."),
+	FIELD(assistant, BODY, T_OBJECT, MEMBERS(assistant_fields), .nullable = true,
+	    .doc = "Who answers new numbers; without it: the oldest assistant, or one that is "
+		   "made."),
 	FIELD(max_concurrent_calls, BODY, T_INT, .min = 0, .max = CONCURRENT_MAX, .nullable = true,
 	    .doc = "Live calls at once at most; without it: what the providers allow."),
 };
@@ -228,6 +239,14 @@ static const struct field calling_hours_out[] = {
 	    .doc = "Days of the week from 1, Monday, to 7, in order."),
 };
 
+/* Only what is set. */
+static const struct field assistant_setting_out[] = {
+	ABOUT("Who answers an organization's new numbers; only what is set."),
+	FIELD(template, OUT, T_STR, .doc = "What an assistant is made from where there is none."),
+	FIELD(variable_values, OUT, T_OBJECT, ITEMS(T_ANY), .doc = "Values for its variables."),
+	FIELD(default_id, OUT, T_UUID, .doc = "The assistant that new numbers get."),
+};
+
 static const struct field organization_settings_out[] = {
 	ABOUT("An organization's settings."),
 	FIELD(notifications, OUT, T_OBJECT, MEMBERS(notifications_out), .required = true,
@@ -236,6 +255,9 @@ static const struct field organization_settings_out[] = {
 	    .nullable = true, .doc = "Where an assistant may transfer a call to; null: nowhere."),
 	FIELD(calling_hours, OUT, T_OBJECT, MEMBERS(calling_hours_out), .required = true,
 	    .nullable = true, .doc = "When outbound calls are made; null: at any time."),
+	FIELD(assistant, OUT, T_OBJECT, MEMBERS(assistant_setting_out), .required = true,
+	    .nullable = true,
+	    .doc = "Who answers new numbers; null: the oldest assistant, or one that is made."),
 	FIELD(max_concurrent_calls, OUT, T_INT, .required = true, .nullable = true,
 	    .doc = "Live calls at once at most; null: what the providers allow."),
 };
@@ -262,7 +284,9 @@ static const struct field organization_out[] = {
 };
 
 #define SETTINGS_ERRORS                                                                            \
-	ERR_NUMBER_INVALID, ERR_EMAIL_INVALID, ERR_CALLING_HOURS_INVALID, ERR_TIMEZONE_UNKNOWN
+	ERR_NUMBER_INVALID, ERR_EMAIL_INVALID, ERR_CALLING_HOURS_INVALID, ERR_TIMEZONE_UNKNOWN,    \
+	    ERR_ASSISTANT_NOT_FOUND, ERR_ASSISTANT_TEMPLATE_NOT_FOUND, ERR_VARIABLE_MISSING,       \
+	    ERR_VARIABLE_UNKNOWN, ERR_VARIABLE_INVALID
 
 /* ---- people ------------------------------------------------------------------ */
 
