@@ -175,7 +175,7 @@ struct audit_in {
 		.doc = "Only what this person or key did."),                                       \
 	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type),                  \
 		VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",   \
-		    "subscription"),                                                               \
+		    "subscription", "assistant", "number"),                                        \
 		.doc = "Only what was done to such things."),                                      \
 	    FIELD(target_id, QUERY, T_UUID, INTO(struct audit_in, target_id),                      \
 		.doc = "Only what was done to this one."),                                         \
@@ -378,7 +378,7 @@ static const struct field audit_entry_out[] = {
 	FIELD(action, OUT, T_STR, .required = true, .doc = "What was done: member.added."),
 	FIELD(target_type, OUT, T_ENUM,
 	    VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",
-		"subscription"),
+		"subscription", "assistant", "number"),
 	    .required = true, .doc = "What kind of thing it was done to."),
 	FIELD(target_id, OUT, T_UUID, .required = true, .doc = "That thing."),
 	FIELD(details, OUT, T_OBJECT, .required = true,
