@@ -56,33 +56,43 @@ static const struct field hours_fields[] = {
 	    .doc = "Days of the week from 1, Monday, to 7; without it: every day."),
 };
 
+#define ASSISTANT_MADE                                                                             \
+	FIELD(template, BODY, T_STR, .min = 1, .max = 100,                                         \
+	    .doc =                                                                                 \
+		"The slug of the template that an assistant is made from where there is none."),   \
+	    FIELD(variable_values, BODY, T_OBJECT,                                                 \
+		.doc = "Values for its variables; the organization's name need not be given.")
+
+/* A new organization has no assistants that could be named. */
+static const struct field new_assistant_fields[] = { ASSISTANT_MADE };
+
 static const struct field assistant_fields[] = {
-	FIELD(template, BODY, T_STR, .min = 1, .max = 100,
-	    .doc = "The slug of the template that an assistant is made from where there is none."),
-	FIELD(variable_values, BODY, T_OBJECT,
-	    .doc = "Values for its variables; the organization's name need not be given."),
+	ASSISTANT_MADE,
 	FIELD(default_id, BODY, T_UUID, .doc = "The assistant that new numbers get."),
 };
 
-static const struct field settings_fields[] = {
-	FIELD(notifications, BODY, T_OBJECT, MEMBERS(notification_fields), .nullable = true,
-	    .doc = "Who hears about a call that ended."),
-	FIELD(transfer_numbers, BODY, T_OBJECT, MEMBERS(transfer_fields), .nullable = true,
-	    .doc = "Where an assistant may transfer a call to."),
-	FIELD(calling_hours, BODY, T_OBJECT, MEMBERS(hours_fields), .nullable = true,
-	    .doc = "When outbound calls are made; without it: at any time."),
-	FIELD(assistant, BODY, T_OBJECT, MEMBERS(assistant_fields), .nullable = true,
-	    .doc = "Who answers new numbers; without it: the oldest assistant, or one that is "
-		   "made."),
-	FIELD(max_concurrent_calls, BODY, T_INT, .min = 0, .max = CONCURRENT_MAX, .nullable = true,
-	    .doc = "Live calls at once at most; without it: what the providers allow."),
-};
+#define SETTINGS(ASSISTANT)                                                                        \
+	FIELD(notifications, BODY, T_OBJECT, MEMBERS(notification_fields), .nullable = true,       \
+	    .doc = "Who hears about a call that ended."),                                          \
+	    FIELD(transfer_numbers, BODY, T_OBJECT, MEMBERS(transfer_fields), .nullable = true,    \
+		.doc = "Where an assistant may transfer a call to."),                              \
+	    FIELD(calling_hours, BODY, T_OBJECT, MEMBERS(hours_fields), .nullable = true,          \
+		.doc = "When outbound calls are made; without it: at any time."),                  \
+	    FIELD(assistant, BODY, T_OBJECT, MEMBERS(ASSISTANT), .nullable = true,                 \
+		.doc = "Who answers new numbers; without it: the oldest assistant, or one that "   \
+		       "is made."),                                                                \
+	    FIELD(max_concurrent_calls, BODY, T_INT, .min = 0, .max = CONCURRENT_MAX,              \
+		.nullable = true,                                                                  \
+		.doc = "Live calls at once at most; without it: what the providers allow.")
+
+static const struct field new_settings_fields[] = { SETTINGS(new_assistant_fields) };
+static const struct field settings_fields[] = { SETTINGS(assistant_fields) };
 
 static const struct field page_fields[] = { PAGE };
 
 static const struct field create_fields[] = {
 	FIELD(name, BODY, T_STR, .min = 1, .max = 200, .required = true, .doc = "Its name."),
-	FIELD(settings, BODY, T_OBJECT, MEMBERS(settings_fields), .doc = "Its settings."),
+	FIELD(settings, BODY, T_OBJECT, MEMBERS(new_settings_fields), .doc = "Its settings."),
 };
 
 static const struct field one_fields[] = { ORGANIZATION_ID };

@@ -92,7 +92,7 @@ def test_who_answers_new_numbers_is_a_setting(stack, alice, bob):
     assert stack.value("select assistant_default(%s)::text", alice.organization) == mine
     problem(alice.ask("PATCH", path, {"settings": {"assistant": {"default_id": theirs}}}), 404, "assistant_not_found")
     problem(alice.ask("PATCH", path, {"settings": {"assistant": {"template": "none"}}}), 404, "assistant_template_not_found")
-    problem(alice.ask("POST", ROOT, {"name": "X", "settings": {"assistant": {"default_id": mine}}}), 404, "assistant_not_found")
+    problem(alice.ask("POST", ROOT, {"name": "X", "settings": {"assistant": {"default_id": mine}}}), 400, "bad_fields")
     assert alice.get(path) == got
     assert alice.expect("PATCH", path, {"settings": {"assistant": None}})["settings"]["assistant"] is None
     made = alice.post(ROOT, {"name": "Elm Street", "settings": {"assistant": {k: v for k, v in wish.items() if k != "default_id"}}}, expect=201)
