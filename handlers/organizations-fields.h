@@ -178,14 +178,15 @@ struct audit_in {
 	const char *action, *actor_id, *target_type, *target_id, *from, *to;
 };
 
+#define AUDIT_TARGETS                                                                              \
+	VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",           \
+	    "subscription", "assistant", "number")
 #define AUDIT_FILTER                                                                               \
 	FIELD(action, QUERY, T_STR, INTO(struct audit_in, action), .max = 100,                     \
 	    .doc = "Only this action: member.added."),                                             \
 	    FIELD(actor_id, QUERY, T_UUID, INTO(struct audit_in, actor_id),                        \
 		.doc = "Only what this person or key did."),                                       \
-	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type),                  \
-		VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",   \
-		    "subscription", "assistant", "number"),                                        \
+	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type), AUDIT_TARGETS,   \
 		.doc = "Only what was done to such things."),                                      \
 	    FIELD(target_id, QUERY, T_UUID, INTO(struct audit_in, target_id),                      \
 		.doc = "Only what was done to this one."),                                         \
@@ -249,7 +250,6 @@ static const struct field calling_hours_out[] = {
 	    .doc = "Days of the week from 1, Monday, to 7, in order."),
 };
 
-/* Only what is set. */
 static const struct field assistant_setting_out[] = {
 	ABOUT("Who answers an organization's new numbers; only what is set."),
 	FIELD(template, OUT, T_STR, .doc = "What an assistant is made from where there is none."),
@@ -386,10 +386,8 @@ static const struct field audit_entry_out[] = {
 	FIELD(actor_id, OUT, T_UUID, .required = true, .nullable = true,
 	    .doc = "That person or key."),
 	FIELD(action, OUT, T_STR, .required = true, .doc = "What was done: member.added."),
-	FIELD(target_type, OUT, T_ENUM,
-	    VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",
-		"subscription", "assistant", "number"),
-	    .required = true, .doc = "What kind of thing it was done to."),
+	FIELD(target_type, OUT, T_ENUM, AUDIT_TARGETS, .required = true,
+	    .doc = "What kind of thing it was done to."),
 	FIELD(target_id, OUT, T_UUID, .required = true, .doc = "That thing."),
 	FIELD(details, OUT, T_OBJECT, .required = true,
 	    .doc = "More of it, by the action: roles, names of what was changed."),
