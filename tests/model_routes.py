@@ -168,8 +168,6 @@ THINGS = {
     "checkout_id": (lambda t: [_row(t, "checkout_sessions", organization_id=t.organization, external_id=f"cs_{secrets.token_hex(8)}_{t.word}", plan_id=t.stack.value(
         "select id from subscription_plans where name = 'basic'"))], "checkout_not_found"),
     "import_id": (lambda t: [_import(t) for _ in range(2)], "import_not_found"),
-    "number_id": (lambda t: [_row(t, "phone_numbers", organization_id=t.organization, phone_number=t.stack.number(), name=t.word) for _ in range(2)],
-                  "number_not_found"),
     "difference_id": (lambda t: [difference(t.stack, t.organization, theirs={"word": t.word})], "difference_not_found"),
 }
 
