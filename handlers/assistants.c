@@ -4,11 +4,15 @@
  * What one may be, and what becomes of it at Vapi, is decided by sql/functions/33_assistants*.sql
  * and the workflow assistant-sync (common/work/flow_assistant.c).
  */
+#include "base/poke.h"
 #include "base/settings.h"
+#include "calls-fields.h"
 #include "web/server.h"
 
 #define ASSISTANTS_READ SCOPE("assistants:read")
 #define ASSISTANTS_WRITE SCOPE("assistants:write")
+/* Whoever is called is called from a number, and the organization pays for it. */
+#define NUMBERS_WRITE SCOPE("numbers:write")
 #define ROOT "/api/v1/assistants"
 #define ONE ROOT "/{assistant_id}"
 #define STATES VALUES("pending", "active", "failed", "deleting", "deleted")
@@ -101,6 +105,15 @@ static const struct field delete_fields[] = {
 	    .doc = "Also where numbers have it: they get the default one instead."),
 };
 
+static const struct field test_fields[] = {
+	ASSISTANT_ID,
+	FIELD(verified_number_id, BODY, T_UUID, .required = true,
+	    .doc = "Who is called: a verified number of the organization."),
+	FIELD(number_id, BODY, T_UUID,
+	    .doc = "From which number; without it: from one that has this assistant, else from any "
+		   "active one."),
+};
+
 /* ---- output --------------------------------------------------------- */
 
 static const struct field assistant_out[] = {
@@ -159,6 +172,13 @@ static const struct field assistant_out[] = {
 
 /* ---- routes --------------------------------------------------------- */
 
+static void
+poke_pump(struct ctx *c)
+{
+	(void)c;
+	poke_send("pump");
+}
+
 #define UNWRITABLE ERR_ASSISTANT_NOT_FOUND, ERR_ORGANIZATION_INACTIVE
 #define MISMADE ERR_ASSISTANT_INVALID, ERR_VOICE_NOT_FOUND
 
@@ -183,6 +203,13 @@ static const struct route routes[] = {
 	{ POST, ONE "/sync", ASSISTANTS_WRITE, FIELDS(one_fields), run_query, 202, "assistant_sync",
 	    "Bring it to Vapi once more, whatever is there.", .returns = RETURNS(assistant_out),
 	    .errors = ERRORS(UNWRITABLE, ERR_ASSISTANT_BY_HAND) },
+	{ POST, ONE "/test", NUMBERS_WRITE, FIELDS(test_fields), run_query, 202, "assistant_test",
+	    "Be called by it, from one of your numbers.", .after = poke_pump,
+	    .returns = RETURNS(call_out),
+	    .errors = ERRORS(UNWRITABLE, ERR_ASSISTANT_NOT_READY, ERR_NUMBER_NOT_FOUND,
+		ERR_NUMBER_NOT_ACTIVE, ERR_VERIFIED_NUMBER_NOT_FOUND, ERR_NUMBER_NOT_VERIFIED,
+		ERR_NUMBER_DO_NOT_CALL, ERR_PLAN_CALLS, ERR_PLAN_MINUTES,
+		ERR_SUBSCRIPTION_INACTIVE) },
 };
 
 static const int needs[] = { SET_DATABASE_URL, -1 };

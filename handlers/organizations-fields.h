@@ -56,22 +56,43 @@ static const struct field hours_fields[] = {
 	    .doc = "Days of the week from 1, Monday, to 7; without it: every day."),
 };
 
-static const struct field settings_fields[] = {
-	FIELD(notifications, BODY, T_OBJECT, MEMBERS(notification_fields), .nullable = true,
-	    .doc = "Who hears about a call that ended."),
-	FIELD(transfer_numbers, BODY, T_OBJECT, MEMBERS(transfer_fields), .nullable = true,
-	    .doc = "Where an assistant may transfer a call to."),
-	FIELD(calling_hours, BODY, T_OBJECT, MEMBERS(hours_fields), .nullable = true,
-	    .doc = "When outbound calls are made; without it: at any time."),
-	FIELD(max_concurrent_calls, BODY, T_INT, .min = 0, .max = CONCURRENT_MAX, .nullable = true,
-	    .doc = "Live calls at once at most; without it: what the providers allow."),
+#define ASSISTANT_MADE                                                                             \
+	FIELD(template, BODY, T_STR, .min = 1, .max = 100,                                         \
+	    .doc =                                                                                 \
+		"The slug of the template that an assistant is made from where there is none."),   \
+	    FIELD(variable_values, BODY, T_OBJECT,                                                 \
+		.doc = "Values for its variables; the organization's name need not be given.")
+
+/* A new organization has no assistants that could be named. */
+static const struct field new_assistant_fields[] = { ASSISTANT_MADE };
+
+static const struct field assistant_fields[] = {
+	ASSISTANT_MADE,
+	FIELD(default_id, BODY, T_UUID, .doc = "The assistant that new numbers get."),
 };
+
+#define SETTINGS(ASSISTANT)                                                                        \
+	FIELD(notifications, BODY, T_OBJECT, MEMBERS(notification_fields), .nullable = true,       \
+	    .doc = "Who hears about a call that ended."),                                          \
+	    FIELD(transfer_numbers, BODY, T_OBJECT, MEMBERS(transfer_fields), .nullable = true,    \
+		.doc = "Where an assistant may transfer a call to."),                              \
+	    FIELD(calling_hours, BODY, T_OBJECT, MEMBERS(hours_fields), .nullable = true,          \
+		.doc = "When outbound calls are made; without it: at any time."),                  \
+	    FIELD(assistant, BODY, T_OBJECT, MEMBERS(ASSISTANT), .nullable = true,                 \
+		.doc = "Who answers new numbers; without it: the oldest assistant, or one that "   \
+		       "is made."),                                                                \
+	    FIELD(max_concurrent_calls, BODY, T_INT, .min = 0, .max = CONCURRENT_MAX,              \
+		.nullable = true,                                                                  \
+		.doc = "Live calls at once at most; without it: what the providers allow.")
+
+static const struct field new_settings_fields[] = { SETTINGS(new_assistant_fields) };
+static const struct field settings_fields[] = { SETTINGS(assistant_fields) };
 
 static const struct field page_fields[] = { PAGE };
 
 static const struct field create_fields[] = {
 	FIELD(name, BODY, T_STR, .min = 1, .max = 200, .required = true, .doc = "Its name."),
-	FIELD(settings, BODY, T_OBJECT, MEMBERS(settings_fields), .doc = "Its settings."),
+	FIELD(settings, BODY, T_OBJECT, MEMBERS(new_settings_fields), .doc = "Its settings."),
 };
 
 static const struct field one_fields[] = { ORGANIZATION_ID };
@@ -157,14 +178,15 @@ struct audit_in {
 	const char *action, *actor_id, *target_type, *target_id, *from, *to;
 };
 
+#define AUDIT_TARGETS                                                                              \
+	VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",           \
+	    "subscription", "assistant", "number")
 #define AUDIT_FILTER                                                                               \
 	FIELD(action, QUERY, T_STR, INTO(struct audit_in, action), .max = 100,                     \
 	    .doc = "Only this action: member.added."),                                             \
 	    FIELD(actor_id, QUERY, T_UUID, INTO(struct audit_in, actor_id),                        \
 		.doc = "Only what this person or key did."),                                       \
-	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type),                  \
-		VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",   \
-		    "subscription"),                                                               \
+	    FIELD(target_type, QUERY, T_ENUM, INTO(struct audit_in, target_type), AUDIT_TARGETS,   \
 		.doc = "Only what was done to such things."),                                      \
 	    FIELD(target_id, QUERY, T_UUID, INTO(struct audit_in, target_id),                      \
 		.doc = "Only what was done to this one."),                                         \
@@ -228,6 +250,13 @@ static const struct field calling_hours_out[] = {
 	    .doc = "Days of the week from 1, Monday, to 7, in order."),
 };
 
+static const struct field assistant_setting_out[] = {
+	ABOUT("Who answers an organization's new numbers; only what is set."),
+	FIELD(template, OUT, T_STR, .doc = "What an assistant is made from where there is none."),
+	FIELD(variable_values, OUT, T_OBJECT, ITEMS(T_ANY), .doc = "Values for its variables."),
+	FIELD(default_id, OUT, T_UUID, .doc = "The assistant that new numbers get."),
+};
+
 static const struct field organization_settings_out[] = {
 	ABOUT("An organization's settings."),
 	FIELD(notifications, OUT, T_OBJECT, MEMBERS(notifications_out), .required = true,
@@ -236,6 +265,9 @@ static const struct field organization_settings_out[] = {
 	    .nullable = true, .doc = "Where an assistant may transfer a call to; null: nowhere."),
 	FIELD(calling_hours, OUT, T_OBJECT, MEMBERS(calling_hours_out), .required = true,
 	    .nullable = true, .doc = "When outbound calls are made; null: at any time."),
+	FIELD(assistant, OUT, T_OBJECT, MEMBERS(assistant_setting_out), .required = true,
+	    .nullable = true,
+	    .doc = "Who answers new numbers; null: the oldest assistant, or one that is made."),
 	FIELD(max_concurrent_calls, OUT, T_INT, .required = true, .nullable = true,
 	    .doc = "Live calls at once at most; null: what the providers allow."),
 };
@@ -262,7 +294,9 @@ static const struct field organization_out[] = {
 };
 
 #define SETTINGS_ERRORS                                                                            \
-	ERR_NUMBER_INVALID, ERR_EMAIL_INVALID, ERR_CALLING_HOURS_INVALID, ERR_TIMEZONE_UNKNOWN
+	ERR_NUMBER_INVALID, ERR_EMAIL_INVALID, ERR_CALLING_HOURS_INVALID, ERR_TIMEZONE_UNKNOWN,    \
+	    ERR_ASSISTANT_NOT_FOUND, ERR_ASSISTANT_TEMPLATE_NOT_FOUND, ERR_VARIABLE_MISSING,       \
+	    ERR_VARIABLE_UNKNOWN, ERR_VARIABLE_INVALID
 
 /* ---- people ------------------------------------------------------------------ */
 
@@ -352,10 +386,8 @@ static const struct field audit_entry_out[] = {
 	FIELD(actor_id, OUT, T_UUID, .required = true, .nullable = true,
 	    .doc = "That person or key."),
 	FIELD(action, OUT, T_STR, .required = true, .doc = "What was done: member.added."),
-	FIELD(target_type, OUT, T_ENUM,
-	    VALUES("organization", "member", "invitation", "api_key", "call", "do_not_call",
-		"subscription"),
-	    .required = true, .doc = "What kind of thing it was done to."),
+	FIELD(target_type, OUT, T_ENUM, AUDIT_TARGETS, .required = true,
+	    .doc = "What kind of thing it was done to."),
 	FIELD(target_id, OUT, T_UUID, .required = true, .doc = "That thing."),
 	FIELD(details, OUT, T_OBJECT, .required = true,
 	    .doc = "More of it, by the action: roles, names of what was changed."),

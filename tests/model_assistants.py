@@ -2,6 +2,7 @@
 
 import uuid
 
+from model_phone_numbers import PhoneNumbers
 from model_tenants import alike
 
 ROOT = "/api/v1/assistants"
@@ -11,7 +12,7 @@ MOST = 60
 class Assistants:
     """The assistants that the writers of a side make, in the order in which they were made; none of them gets to Vapi: nobody works."""
 
-    operations = {"create": 4, "from_template": 2, "get": 4, "list": 4, "change": 3, "clear": 1, "sync": 1, "remove": 1, "wrong": 2, "foreign": 6}
+    operations = {"create": 4, "from_template": 2, "get": 4, "list": 4, "change": 3, "clear": 1, "sync": 1, "remove": 1, "wrong": 2, "try_it": 1, "foreign": 6}
 
     def __init__(self, side):
         self.side, self.random, self.made = side, side.random, {}
@@ -20,6 +21,11 @@ class Assistants:
     def other(self):
         """The other tenant's."""
         return self.side.other.nouns[type(self)]
+
+    @property
+    def own(self):
+        """A number that somebody of this side has proved to be his."""
+        return self.side.nouns[PhoneNumbers].own[0][0]
 
     def some(self, things):
         """One of them; an id that nothing has, without any."""
@@ -111,8 +117,17 @@ class Assistants:
             ({"name": "x", "voice_provider": "vapi", "voice_id": self.side.word}, 422, "voice_not_found")])
         self.side.refused(self.ask("POST", body=wish), status, code)
 
+    def try_it(self):
+        """One that Vapi does not have calls nobody; nor is anybody called whose number the other has proved."""
+        ident, other = self.some(self.made), self.random.random() < 0.5
+        answer = self.side.ask("POST", f"{ROOT}/{ident}/test", {"verified_number_id": self.other.own if other else self.own}, by=self.side.owners)
+        self.side.refused(answer, *((404, "assistant_not_found") if ident not in self.made else (404, "verified_number_not_found") if other
+                                    else (409, "assistant_not_ready")))
+
     def foreign(self):
         """An assistant of the other is none."""
         ident = self.some(self.other.made)
-        method, path, body = self.random.choice([("GET", "", None), ("PATCH", "", {"name": "mine"}), ("DELETE", "?force=true", None), ("POST", "/sync", None)])
-        self.side.refused(self.ask(method, f"/{ident}{path}", body), 404, "assistant_not_found")
+        method, path, body = self.random.choice([("GET", "", None), ("PATCH", "", {"name": "mine"}), ("DELETE", "?force=true", None), ("POST", "/sync", None),
+                                                   ("POST", "/test", {"verified_number_id": self.own})])
+        answer = self.side.ask(method, f"{ROOT}/{ident}{path}", body, by=self.side.owners if path == "/test" else self.side.writers)
+        self.side.refused(answer, 404, "assistant_not_found")

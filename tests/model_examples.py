@@ -141,6 +141,10 @@ class World:
         return self.row("phone_numbers", phone_number=self.stack.number(), assistant_id=assistant, provider_id=self.value("PROVIDER_ID"),
                         voice_number_id=secrets.token_hex(8), capabilities=Jsonb({"voice": True, "sms": True, "mms": True}))
 
+    def linked_assistant(self):
+        """An assistant that answers a number, which it can call from."""
+        return self.stack.value("select assistant_id from phone_numbers where id = %s", self.linked_number())
+
     def attempt(self):
         """An attempt of which nobody knows what became."""
         call = self.tenant.ids("call_id")[1]
@@ -300,6 +304,7 @@ ROWS = {
     ("POST", NUMBERS + "/verify/{verified_number_id}/confirm"): {"VERIFIED_NUMBER_ID": lambda w: w.proving, "CODE": World.code},
     ("GET", NUMBERS + "/{number_id}"): {"NUMBER_ID": World.linked_number},
     ("POST", NUMBERS + "/{number_id}/test"): {"NUMBER_ID": World.linked_number, "VERIFIED_NUMBER_ID": World.proved},
+    ("POST", "/api/v1/assistants/{assistant_id}/test"): {"ASSISTANT_ID": World.linked_assistant, "VERIFIED_NUMBER_ID": World.proved},
     ("DELETE", ONE): {"ORGANIZATION_ID": lambda w: w.team},
     ("DELETE", ONE + "/members/me"): {"ORGANIZATION_ID": lambda w: w.team},
     ("POST", ONE + "/restore"): {"ORGANIZATION_ID": World.deleted},

@@ -40,7 +40,9 @@ def settled(stack):
     number = "+15550100003"
     who.expect("PATCH", ONE + who.organization, {"settings": {
         "notifications": {"sms": {"enabled": True, "numbers": [number]}, "email": {"enabled": True, "addresses": ["a@example.com"]}},
-        "transfer_numbers": {"dispatch": number, "manager": number, "emergency": number}}})
+        "transfer_numbers": {"dispatch": number, "manager": number, "emergency": number},
+        "assistant": {"template": "receptionist", "variable_values": {"business_description": "We grow.", "opening_hours": "always"},
+                      "default_id": who.post("/api/v1/assistants", {"name": "Riley"}, expect=201)["id"]}}})
 
 
 def signed_up(stack):

@@ -163,6 +163,7 @@ THINGS = {
                    "attempt_not_found"),
     "call_id": (lambda t: [t.call("completed"), t.call("queued")], "call_not_found"),
     "assistant_id": (lambda t: [_assistant(t) for _ in range(2)], "assistant_not_found"),
+    "default_id": (lambda t: t.ids("assistant_id")[:1], "assistant_not_found"),
     "contact_id": (lambda t: [_contact(t) for _ in range(2)], "contact_not_found"),
     "invoice_id": (lambda t: [_invoice(t) for _ in range(2)], "invoice_not_found"),
     "checkout_id": (lambda t: [_row(t, "checkout_sessions", organization_id=t.organization, external_id=f"cs_{secrets.token_hex(8)}_{t.word}", plan_id=t.stack.value(

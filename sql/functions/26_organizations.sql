@@ -105,7 +105,8 @@ begin
     return jsonb_build_object(
         'id', o.id, 'name', o.name, 'status', o.status, 'is_personal', o.personal_of is not null, 'role', p_role, 'is_default', coalesce(p_default, false),
         'settings', jsonb_build_object('notifications', o.settings -> 'notifications', 'transfer_numbers', o.settings -> 'transfer_numbers',
-                                       'calling_hours', o.settings -> 'calling_hours', 'max_concurrent_calls', o.max_concurrent_calls),
+                                       'calling_hours', o.settings -> 'calling_hours', 'assistant', o.settings -> 'assistant',
+                                       'max_concurrent_calls', o.max_concurrent_calls),
         'deleted_after', public.time_view(o.deleted_after), 'created_at', public.time_view(o.created_at), 'updated_at', public.time_view(o.updated_at));
 end
 $$;
@@ -176,6 +177,7 @@ begin
     elsif public.enough_for_nothing(v_user) then
         raise exception 'limit_reached' using errcode = 'PT422', detail = 'One person owns at most 5 organizations that pay for nothing.';
     end if;
+    perform public.settings_assistant(null, p_name, p_settings);
     insert into public.organizations (name, settings, max_concurrent_calls)
     values (p_name, v_settings, (p_settings ->> 'max_concurrent_calls')::integer) returning * into o;
     insert into public.organization_members (organization_id, user_id, role, is_default)
@@ -193,6 +195,7 @@ declare
     v_new jsonb := coalesce(p_changes -> 'settings', '{}');
 begin
     if p_changes ? 'name' or v_new <> '{}' then
+        perform public.settings_assistant(o.id, coalesce(p_changes ->> 'name', o.name), v_new);
         update public.organizations x
            set name = coalesce(p_changes ->> 'name', x.name), settings = public.settings_merge(x.settings, v_new),
                max_concurrent_calls = case when v_new ? 'max_concurrent_calls' then (v_new ->> 'max_concurrent_calls')::integer

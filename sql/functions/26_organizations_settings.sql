@@ -16,6 +16,9 @@ begin
     if jsonb_typeof(v_new -> 'transfer_numbers') = 'object' then
         v_new := v_new || jsonb_build_object('transfer_numbers', jsonb_strip_nulls(v_new -> 'transfer_numbers'));
     end if;
+    if jsonb_typeof(v_new -> 'assistant') = 'object' then
+        v_new := v_new || jsonb_build_object('assistant', jsonb_strip_nulls(v_new -> 'assistant'));
+    end if;
     return (p_old || v_new) - array(select k.key from jsonb_each(v_new) k where k.value = 'null');
 end
 $$;
@@ -80,5 +83,42 @@ begin
     end loop;
     return jsonb_build_object('start', p_new ->> 'start', 'end', p_new ->> 'end', 'timezone', v_zone,
                               'days', (select jsonb_agg(d.n order by d.n) from (select distinct e.value::integer as n from jsonb_array_elements(v_days) e) d));
+end
+$$;
+
+-- What new numbers are answered by (public.assistant_default): an assistant of the organization's own, or what one is made from.  Values for the
+-- template are checked as they will be used: with the organization's name, p_name, where it asks for one.  p_organization null: it is being made.
+create or replace function public.settings_assistant(p_organization uuid, p_name text, p_settings jsonb) returns void
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_new jsonb := coalesce(p_settings -> 'assistant', 'null');
+    v_values jsonb := coalesce(nullif(v_new -> 'variable_values', 'null'), '{}');
+    t public.templates;
+begin
+    if v_new ->> 'template' is not null then
+        select * into t from public.templates x where x.slug = v_new ->> 'template' and x.is_active;
+        if not found then
+            raise exception 'assistant_template_not_found' using errcode = 'PT404', hint = 'settings.assistant.template';
+        end if;
+        perform public.template_values(
+            jsonb_build_object('variables', t.variables),
+            public.assistant_template_names(t.variables, public.organization_spoken(p_name)) || v_values,
+            'settings.assistant.variable_values');
+    elsif v_values <> '{}' then
+        perform public.refuse_field('variable_unknown', 'settings.assistant.variable_values', 'Values belong to a template.');
+    end if;
+    perform from public.assistants a
+      where a.id = (v_new ->> 'default_id')::uuid and a.organization_id = p_organization and a.deleted_at is null;
+    if not found and v_new ->> 'default_id' is not null then
+        raise exception 'assistant_not_found' using errcode = 'PT404', hint = 'settings.assistant.default_id';
+    end if;
+end
+$$;
+
+-- Its name as it may stand in what an assistant says.
+create or replace function public.organization_spoken(p_name text) returns text
+    language plpgsql immutable set search_path = '' as $$
+begin
+    return coalesce(nullif(btrim(regexp_replace(coalesce(p_name, ''), '[{}[:space:][:cntrl:]]+', ' ', 'g')), ''), 'Reception');
 end
 $$;

@@ -205,6 +205,62 @@ begin
 end
 $$;
 
+-- Whoever makes one, the engine too; it is written down when it has its texts (run_id '' until then: public.assistant_make).  What the engine notes
+-- of its way to Vapi is no change.
+create or replace function public.audit_assistant() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_engine text[] := '{status,version,synced_version,synced_at,provider_id,vapi_assistant_id,run_id,runs,last_error,deleted_at,updated_at}';
+    v_changed jsonb;
+begin
+    if tg_op = 'INSERT' and new.run_id = '' then
+        return null;
+    elsif tg_op = 'INSERT' or old.run_id = '' then
+        perform public.audit_write(new.organization_id, 'assistant.created', 'assistant', new.id, jsonb_build_object('name', new.name));
+        return null;
+    elsif new.deleted_at is not null and old.deleted_at is null then
+        perform public.audit_write(new.organization_id, 'assistant.deleted', 'assistant', new.id, jsonb_build_object('name', new.name));
+        return null;
+    end if;
+    select jsonb_agg(n.key order by n.key) into v_changed
+      from jsonb_each(to_jsonb(new) - v_engine) n where n.value is distinct from to_jsonb(old) -> n.key;
+    if v_changed is not null then
+        perform public.audit_write(new.organization_id, 'assistant.updated', 'assistant', new.id, jsonb_build_object('name', new.name, 'changed', v_changed));
+    end if;
+    return null;
+end
+$$;
+
+-- What a number shall be, and who wants it so; how it is brought there stands in phone_provision_logs.  Of where it is put through to the names alone.
+-- Its first assistant is the engine's choice, not a change.
+create or replace function public.audit_phone_number() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+declare
+    v_details jsonb := jsonb_build_object('phone_number', new.phone_number, 'origin', new.origin);
+    v_changed jsonb;
+begin
+    if tg_op = 'INSERT' then
+        perform public.audit_write(new.organization_id, case when new.origin = 'manual' then 'number.added' else 'number.bought' end, 'number', new.id,
+                                   v_details);
+        return null;
+    elsif new.wanted <> old.wanted then
+        perform public.audit_write(new.organization_id, case new.wanted when 'active' then 'number.resumed' else 'number.' || new.wanted end, 'number', new.id,
+                                   v_details || jsonb_build_object('reason', case new.wanted when 'paused' then new.pause_reason
+                                                                                             when 'released' then new.release_reason end));
+    end if;
+    select jsonb_agg(x.field order by x.field) into v_changed from (values
+        ('name', new.name is distinct from old.name), ('forward_to', new.forward_to is distinct from old.forward_to),
+        ('forward_when', new.forward_when <> old.forward_when), ('sms_mode', new.sms_mode <> old.sms_mode),
+        ('sms_forward_to', new.sms_forward_to is distinct from old.sms_forward_to),
+        ('assistant_id', old.assistant_wanted_id is not null and new.assistant_wanted_id is distinct from old.assistant_wanted_id)) x(field, yes)
+     where x.yes;
+    if v_changed is not null then
+        perform public.audit_write(new.organization_id, 'number.updated', 'number', new.id, v_details || jsonb_build_object('changed', v_changed));
+    end if;
+    return null;
+end
+$$;
+
 -- ---- what is read ---------------------------------------------------------------
 
 create or replace function public.audit_view(a public.audit_log) returns jsonb

@@ -269,17 +269,22 @@ $$;
 
 -- ---- what new numbers get ----------------------------------------------------------
 
+-- The variables of a template that are the organization's name, with it.
+create or replace function public.assistant_template_names(p_variables jsonb, p_name text) returns jsonb
+    language plpgsql immutable set search_path = '' as $$
+begin
+    return (select coalesce(jsonb_object_agg(v ->> 'name', left(p_name, public.template_value_max(v))), '{}') from jsonb_array_elements(p_variables) v
+             where v ->> 'name' in ('business_name', 'company_name', 'organization_name', 'restaurant_name', 'agency_name', 'host_name'));
+end
+$$;
+
 -- The first template that needs nothing but a name, with it filled in: {"template","variable_values"}; null: there is none.
 create or replace function public.assistant_template_plain(p_slug text, p_name text, p_values jsonb default '{}') returns jsonb
     language plpgsql stable security definer set search_path = '' as $$
-declare
-    v_names text[] := array['business_name', 'company_name', 'organization_name', 'restaurant_name', 'agency_name', 'host_name'];
 begin
     return (select jsonb_build_object('template', t.slug, 'variable_values', v_filled.values || p_values)
               from public.templates t
-             cross join lateral (select coalesce(jsonb_object_agg(v ->> 'name', left(p_name, public.template_value_max(v)))
-                                            filter (where v ->> 'name' = any (v_names)), '{}') as values
-                                   from jsonb_array_elements(t.variables) v) v_filled
+             cross join lateral (select public.assistant_template_names(t.variables, p_name) as values) v_filled
              where t.is_active and t.slug is not null and (p_slug is null or t.slug = p_slug)
                and not exists (select from jsonb_array_elements(t.variables) v
                                 where v -> 'required' = 'true' and coalesce(v ->> 'default', '') = ''
@@ -329,8 +334,7 @@ begin
     if found then
         return a.id; -- by somebody else, just now
     end if;
-    v_name := btrim(regexp_replace(coalesce(o.name, ''), '[{}[:space:][:cntrl:]]+', ' ', 'g'));
-    v_name := case when v_name = '' then 'Reception' else v_name end;
+    v_name := public.organization_spoken(o.name);
     v_wish := coalesce(
         case when v_own ->> 'template' is not null then public.assistant_template_plain(v_own ->> 'template', v_name, case
             when jsonb_typeof(v_own -> 'variable_values') = 'object' then v_own -> 'variable_values' else '{}' end) end,

@@ -213,12 +213,10 @@ begin
 end
 $$;
 
--- A call to one of the organization's own people, from this number and by its assistant: how it sounds.
-create or replace function public.number_try(p_number uuid, p_verified uuid) returns uuid
+-- A call to one of the organization's own people, from this number and by the assistant that the row names: how it sounds.  Both are the
+-- organization's own; the caller has seen to it.
+create or replace function public.number_try_enter(n public.phone_numbers, v public.verified_numbers) returns uuid
     language plpgsql security definer set search_path = '' as $$
-declare
-    n public.phone_numbers := public.number_of(p_number);
-    v public.verified_numbers := public.verified_number_of(p_verified);
 begin
     if v.status <> 'verified' then
         perform public.refuse_field('number_not_verified', 'verified_number_id', 'Nobody has confirmed yet that this number is his.');
@@ -228,6 +226,49 @@ begin
         raise exception 'number_not_active' using errcode = 'PT409', detail = 'The number is not linked to an assistant just now.';
     end if;
     return public.call_enter_number(n, public.current_user_id(), v.phone_number);
+end
+$$;
+
+-- From this number, by its own assistant.
+create or replace function public.number_try(p_number uuid, p_verified uuid) returns uuid
+    language plpgsql security definer set search_path = '' as $$
+begin
+    return public.number_try_enter(public.number_of(p_number), public.verified_number_of(p_verified));
+end
+$$;
+
+-- By this assistant, from the number that is named; without one from a number that has this assistant, else from any that can call.
+create or replace function public.assistant_try(p_assistant uuid, p_verified uuid, p_number uuid) returns uuid
+    language plpgsql security definer set search_path = '' as $$
+declare
+    a public.assistants;
+    v public.verified_numbers;
+    n public.phone_numbers;
+begin
+    select * into a from public.assistants x
+     where x.id = p_assistant and x.organization_id = public.current_organization_id() and x.deleted_at is null;
+    if not found then
+        raise exception 'assistant_not_found' using errcode = 'PT404';
+    end if;
+    v := public.verified_number_of(p_verified);
+    if p_number is not null then
+        n := public.number_of(p_number);
+    end if;
+    if a.vapi_assistant_id is null then
+        raise exception 'assistant_not_ready' using errcode = 'PT409', detail = 'Vapi does not have it yet; see its last_error.';
+    elsif p_number is null then
+        select x.* into n from public.phone_numbers x join public.call_service_providers p on p.id = x.provider_id and p.is_active
+         where x.organization_id = a.organization_id and x.status = 'active' and x.voice_number_id is not null
+           and (a.provider_id is null or a.provider_id = x.provider_id)
+         order by x.assistant_id is distinct from a.id, x.created_at, x.id limit 1;
+        if not found then
+            raise exception 'number_not_active' using errcode = 'PT409', detail = 'The organization has no number that it can be called from just now.';
+        end if;
+    elsif a.provider_id <> n.provider_id then
+        raise exception 'number_not_active' using errcode = 'PT409', detail = 'The number and the assistant are at two accounts of Vapi.';
+    end if;
+    n.assistant_id := a.id;
+    return public.number_try_enter(n, v);
 end
 $$;
 

@@ -143,4 +143,4 @@ grant execute on function public.number_view(public.phone_numbers), public.numbe
 
 -- Assistants: what changes them says again whose they are (assistant_lock); what is seen is the active organization's by policy.
 grant execute on function public.assistant_view(public.assistants), public.assistant_by_hand(public.assistants), public.assistant_create(jsonb),
-    public.assistant_update(uuid, jsonb), public.assistant_delete(uuid, boolean), public.assistant_again(uuid) to hookswitch_api;
+    public.assistant_update(uuid, jsonb), public.assistant_delete(uuid, boolean), public.assistant_again(uuid), public.assistant_try(uuid, uuid, uuid) to hookswitch_api;

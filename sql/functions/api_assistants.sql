@@ -81,3 +81,12 @@ begin
     return public.assistant_again(p_assistant_id);
 end
 $$;
+
+create or replace function api.assistant_test(p_assistant_id uuid, p_verified_number_id uuid, p_number_id uuid default null) returns jsonb
+    language plpgsql set search_path = '' as $$
+declare
+    v_call uuid := public.assistant_try(p_assistant_id, p_verified_number_id, p_number_id);
+begin
+    return public.call_view_of(v_call);
+end
+$$;

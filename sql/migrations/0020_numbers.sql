@@ -315,6 +315,8 @@ create function public.organization_phone_provision() returns trigger language p
 create function public.workflow_phone_provision() returns trigger language plpgsql as 'begin return null; end';
 create function public.assistant_changed() returns trigger language plpgsql as 'begin return new; end';
 create function public.sms_run_ended() returns trigger language plpgsql as 'begin return null; end';
+create function public.audit_assistant() returns trigger language plpgsql as 'begin return null; end';
+create function public.audit_phone_number() returns trigger language plpgsql as 'begin return null; end';
 create function public.audit_number_policy() returns trigger language plpgsql as 'begin return null; end';
 
 create trigger subscription_phone_provision_trigger after insert or update on public.subscriptions
@@ -327,6 +329,10 @@ create trigger workflow_runs_sms after update of state on public.workflow_runs
     for each row when (new.workflow = 'sms' and new.state in ('failed', 'canceled')) execute function public.sms_run_ended();
 create trigger assistants_changed before insert or update on public.assistants
     for each row execute function public.assistant_changed();
+create trigger assistants_audit after insert or update on public.assistants
+    for each row execute function public.audit_assistant();
+create trigger phone_numbers_audit after insert or update of name, wanted, assistant_wanted_id, forward_to, forward_when, sms_mode, sms_forward_to
+    on public.phone_numbers for each row execute function public.audit_phone_number();
 create trigger number_policy_audit after update on public.number_policy
     for each row execute function public.audit_number_policy();
 create trigger number_policy_touch before update on public.number_policy

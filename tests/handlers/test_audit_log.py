@@ -59,6 +59,34 @@ def test_the_do_not_call_list_is_answered_for(stack, alice):
     assert (gone["phone_number"], gone["reason"], gone["created_by"]) == ("+15550000007", reason, alice.id) and gone["created_at"].endswith("Z")
 
 
+def test_assistants_and_numbers_are_answered_for(stack, alice):
+    path, own = f"/api/v1/organizations/{alice.organization}", "+15550100061"
+    stack.provider("vapi")
+    stack.sql("insert into number_policy (enabled) values (false) on conflict (id) do nothing")
+    stack.work()
+    made = alice.post("/api/v1/assistants", {"name": "Riley", "system_prompt": "Be brief."}, expect=201)["id"]
+    alice.expect("PATCH", f"/api/v1/assistants/{made}", {"first_message": "Hello."})
+    other = alice.post("/api/v1/assistants", {"name": "Night desk"}, expect=201)["id"]
+    stack.insert("verified_numbers", organization_id=alice.organization, phone_number=own, status="verified")
+    asked = alice.ask("POST", "/api/v1/phone-numbers", {"phone_number": "+12125551000", "assistant_id": made})
+    number = f"/api/v1/phone-numbers/{asked.json()['id']}"
+    stack.work()
+    alice.expect("PATCH", number, {"name": "Reception", "forward_to": own, "assistant_id": other})
+    alice.expect("PATCH", number, {"name": "Reception"})
+    alice.expect("DELETE", number, expect=202)
+    stack.work()
+    alice.expect("DELETE", f"/api/v1/assistants/{made}", expect=204)
+    stack.work()
+    log = [e for kind in ("assistant", "number") for e in reversed(entries(alice, path, f"&target_type={kind}"))]
+    assert [(e["action"], e["details"].get("name") or e["details"]["phone_number"], e["details"].get("changed")) for e in log] == [
+        ("assistant.created", "Riley", None), ("assistant.updated", "Riley", ["first_message"]), ("assistant.created", "Night desk", None),
+        ("assistant.deleted", "Riley", None), ("number.bought", "+12125551000", None),
+        ("number.updated", "+12125551000", ["assistant_id", "forward_to", "name"]), ("number.released", "+12125551000", None)]
+    assert all((e["actor_type"], e["actor_id"]) == ("user", alice.id) for e in log) and own not in json.dumps(log)
+    assert (log[4]["request_id"], log[4]["target_id"]) == (asked.headers["X-Request-Id"], asked.json()["id"])
+    assert log[6]["details"]["reason"] == "requested"
+
+
 def test_a_refused_request_leaves_no_entry(stack, alice):
     path = create(alice)
     before = entries(alice, path)

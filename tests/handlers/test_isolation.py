@@ -65,6 +65,14 @@ def ids_of(fields, place=()):
         yield from ids_of(field.get("fields") or [], (*place, field["name"]))
 
 
+def holding(field, where, value, tenant):
+    """An object, or an array of one, with everything that is required and that value at its place."""
+    inner = next(f for f in field["fields"] if f["name"] == where[0])
+    held = {f["name"]: sample(f, tenant) for f in field["fields"] if f["required"]}
+    held[where[0]] = value if len(where) == 1 else holding(inner, where[1:], value, tenant)
+    return [held] if field["type"] == "array" else held
+
+
 def request_of(route, tenant, given=None):
     """(path, query, body) with everything that is required, things of the tenant's; given: {path to a field: its value}."""
     extra = {(name,): value for name, value in GIVEN.get((route["method"], route["path"]), {}).items()}
@@ -75,8 +83,8 @@ def request_of(route, tenant, given=None):
         if not field["required"] and name not in wanted:
             continue
         value = given[(name,)] if (name,) in given else sample(field, tenant)
-        for where, inner in ((w, v) for w, v in given.items() if w[0] == name and len(w) == 2):
-            value = [{**{f["name"]: sample(f, tenant) for f in field["fields"] if f["required"]}, where[1]: inner}]
+        for where, inner in ((w, v) for w, v in given.items() if w[0] == name and len(w) > 1):
+            value = holding(field, where[1:], inner, tenant)
         if field["in"] == "path":
             path = path.replace("{" + name + "}", value)
         elif field["in"] == "query":

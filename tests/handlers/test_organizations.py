@@ -9,7 +9,7 @@ from stack_organizations import ROLES, ROOT, at_once, code, create, ident, join
 from stack_process import wait_until
 
 VIEW = {"id", "name", "status", "is_personal", "role", "is_default", "settings", "deleted_after", "created_at", "updated_at"}
-SETTINGS = {"notifications", "transfer_numbers", "calling_hours", "max_concurrent_calls"}
+SETTINGS = {"notifications", "transfer_numbers", "calling_hours", "assistant", "max_concurrent_calls"}
 ANY = "00000000-0000-4000-8000-000000000001"
 # Each route that names an organization: method, path, body, scope.
 ROUTES = (
@@ -83,12 +83,35 @@ def test_settings_are_replaced_one_by_one_and_cleared_by_null(alice):
     assert alice.get(path) == got
 
 
+def test_who_answers_new_numbers_is_a_setting(stack, alice, bob):
+    path, mine = f"{ROOT}/{alice.organization}", alice.post("/api/v1/assistants", {"name": "Night desk"}, expect=201)["id"]
+    theirs = bob.post("/api/v1/assistants", {"name": "Night desk"}, expect=201)["id"]
+    wish = {"template": "receptionist", "variable_values": {"business_description": "We grow.", "opening_hours": "always"}, "default_id": mine}
+    got = alice.expect("PATCH", path, {"settings": {"assistant": wish}})
+    assert got["settings"]["assistant"] == wish == alice.get(path)["settings"]["assistant"]
+    assert stack.value("select assistant_default(%s)::text", alice.organization) == mine
+    problem(alice.ask("PATCH", path, {"settings": {"assistant": {"default_id": theirs}}}), 404, "assistant_not_found")
+    problem(alice.ask("PATCH", path, {"settings": {"assistant": {"template": "none"}}}), 404, "assistant_template_not_found")
+    problem(alice.ask("POST", ROOT, {"name": "X", "settings": {"assistant": {"default_id": mine}}}), 400, "bad_fields")
+    assert alice.get(path) == got
+    assert alice.expect("PATCH", path, {"settings": {"assistant": None}})["settings"]["assistant"] is None
+    made = alice.post(ROOT, {"name": "Elm Street", "settings": {"assistant": {k: v for k, v in wish.items() if k != "default_id"}}}, expect=201)
+    assert made["settings"]["assistant"]["template"] == "receptionist"
+    spoken = stack.value("select system_prompt from assistants where id = %s", stack.value("select assistant_default(%s)", made["id"]))
+    assert "Elm Street" in spoken and "We grow." in spoken
+
+
 @pytest.mark.parametrize("settings, status, field", [
     ({"max_concurrent_calls": -1}, 400, "settings.max_concurrent_calls"),
     ({"transfer_numbers": {"dispatch": "555"}}, 400, "settings.transfer_numbers.dispatch"),
     ({"transfer_numbers": {"boss": "+15550100001"}}, 400, "settings.transfer_numbers.boss"),
     ({"calling_hours": {"start": "09:00", "end": "17:00"}}, 400, "settings.calling_hours.timezone"),
     ({"colour": "red"}, 400, "settings.colour"),
+    ({"assistant": {"colour": "red"}}, 400, "settings.assistant.colour"),
+    ({"assistant": {"default_id": "x"}}, 400, "settings.assistant.default_id"),
+    ({"assistant": {"template": "receptionist", "variable_values": {"opening_hours": "always"}}}, 422,
+     "settings.assistant.variable_values.business_description"),
+    ({"assistant": {"variable_values": {"x": "y"}}}, 422, "settings.assistant.variable_values"),
     ({"calling_hours": {"start": "25:00", "end": "26:00", "timezone": "UTC"}}, 422, "settings.calling_hours.start"),
     ({"calling_hours": {"start": "09:00", "end": "17:00", "timezone": "Mars"}}, 422, "settings.calling_hours.timezone"),
     ({"calling_hours": {"start": "17:00", "end": "09:00", "timezone": "UTC"}}, 422, "settings.calling_hours.end"),

@@ -164,6 +164,43 @@ select is(tests.claim(), array[(:'call'::jsonb ->> 'id')::uuid], 'it goes throug
 select is((select array[a.assistant, a.caller_number, a.provider_id::text] from public.call_assignments a where a.call_id = (:'call'::jsonb ->> 'id')::uuid),
           array['va-1', 'pn-1', :'provider'], 'said by the assistant, from the number, where both are');
 
+-- By an assistant of its own choice: from the number that is named, else from one that has it, else from any that can call.
+select tests.be_nobody();
+insert into public.assistants (organization_id, name, vapi_assistant_id, status) values (:'org', 'Night desk', 'va-3', 'active') returning id as night \gset
+insert into public.assistants (organization_id, name) values (:'org', 'New') returning id as fresh \gset
+insert into public.assistants (organization_id, name, vapi_assistant_id, provider_id, status)
+    values (:'org', 'Elsewhere', 'va-4', tests.provider('Vapi 2'), 'active') returning id as elsewhere \gset
+insert into public.phone_numbers (organization_id, phone_number, status, origin, provider_id, voice_number_id, assistant_id, created_at)
+    values (:'org', '+12125550005', 'active', 'manual', :'provider', 'pn-5', :'night', now()) returning id as late \gset
+select tests.be(:'alice');
+select is(api.assistant_test(:'night', :'mine') ->> 'from_number', '+12125550005', 'an assistant calls from a number that has it');
+select is(api.assistant_test(:'night', :'mine', :'number') ->> 'from_number', '+12125550001', 'from the one that is named');
+select is((select array_agg(x.vapi_assistant_id) from public.calls c join public.assistants x on x.id = c.assistant_id
+            where c.from_number = '+12125550001' and c.id <> (:'call'::jsonb ->> 'id')::uuid and c.to_number = '+15550100041'), '{va-3}',
+          'and says itself what it says, whoever answers that number');
+select tests.be_nobody();
+update public.phone_numbers set status = 'paused' where id = :'late';
+select tests.be(:'alice');
+select is(api.assistant_test(:'night', :'mine') ->> 'from_number', '+12125550001', 'else from any that can call');
+select throws_ok(format('select api.assistant_test(%L, %L, %L)', :'night', :'mine', :'late'), 'PT409', 'number_not_active', 'from a paused one nobody is called');
+select throws_ok(format('select api.assistant_test(%L, %L)', :'elsewhere', :'mine'), 'PT409', 'number_not_active', 'nor from one at another account');
+select throws_ok(format('select api.assistant_test(%L, %L, %L)', :'elsewhere', :'mine', :'number'), 'PT409', 'number_not_active', 'though it is named');
+select throws_ok(format('select api.assistant_test(%L, %L)', :'fresh', :'mine'), 'PT409', 'assistant_not_ready', 'nor by one that Vapi does not have');
+select throws_ok(format('select api.assistant_test(%L, %L)', a, :'mine'), 'PT404', 'assistant_not_found', 'nor by one that is gone or another''s')
+  from unnest(array[:'gone', :'theirs']) a;
+select throws_ok(format('select api.assistant_test(%L, %L)', :'night', :'pending'), 'PT422', 'number_not_verified', 'nor at a number that is not proved');
+select throws_ok(format('select api.assistant_test(%L, %L)', :'night', v.id), 'PT404', 'verified_number_not_found', 'or another''s')
+  from (values (:'foreign_number'::uuid)) v(id);
+select throws_ok(format('select api.assistant_test(%L, %L, %L)', :'night', :'mine', :'foreign_number'), 'PT404', 'number_not_found', 'nor from another''s');
+select tests.be_nobody();
+update public.phone_numbers set status = 'paused' where id = :'number';
+select tests.be(:'alice');
+select throws_ok(format('select api.assistant_test(%L, %L)', :'night', :'mine'), 'PT409', 'number_not_active', 'nor where there is no number to call from');
+select tests.be_nobody();
+delete from public.call_queue q where q.recipient_number = '+15550100041' and q.id <> (:'call'::jsonb ->> 'id')::uuid;
+delete from public.calls c where c.to_number = '+15550100041' and c.id <> (:'call'::jsonb ->> 'id')::uuid;
+update public.phone_numbers set status = 'active' where id = :'number';
+
 -- ---- used -------------------------------------------------------------------------
 
 insert into public.calls (organization_id, direction, status, phone_number_id, from_number, duration_seconds, created_at)

@@ -87,6 +87,15 @@ select is((select array_agg(n order by n) from (select jsonb_array_length(a.deta
 insert into public.do_not_call (organization_id, phone_number) values (:'bobs', '+15550100009');
 select is(tests.log(:'bobs'), '{organization.created system,member.added system,do_not_call.added system}'::text[], 'in the log of whose list it is');
 delete from public.do_not_call where organization_id = :'bobs';
+select cardinality(tests.log(:'work')) as written \gset
+select (public.assistant_make(:'work', null, '{"name":"Riley"}')).id as riley \gset
+update public.assistants set status = 'active', vapi_assistant_id = 'a-1', synced_at = now(), synced_version = version, run_id = null where id = :'riley';
+insert into public.phone_numbers (organization_id, phone_number, origin) values (:'work', '+12125550001', 'automatic') returning id as number \gset
+update public.phone_numbers set assistant_wanted_id = :'riley', linked_assistant = 'a-1', status = 'active' where id = :'number';
+update public.phone_numbers set wanted = 'paused', pause_reason = 'plan_changed' where id = :'number';
+update public.phone_numbers set wanted = 'active' where id = :'number';
+select is((tests.log(:'work'))[:written + 1:], '{assistant.created system,number.bought system,number.paused system,number.resumed system}',
+          'what the engine wants is written down; how it brings it about is not');
 select tests.be(:'alice', :'work');
 select api.organization_delete(:'work') \g /dev/null
 select is((tests.last(:'work')).action, 'organization.deleted', 'deletion');

@@ -66,6 +66,12 @@ select is((select array_agg(key order by key) from jsonb_object_keys(api.organiz
 
 -- ---- settings ---------------------------------------------------------------------
 
+select tests.be_nobody();
+insert into public.templates (slug, name, category, is_active) values ('retired', 'Retired', 'general', false);
+create temporary table gone (id uuid);
+grant select on gone to public;
+with a as (insert into public.assistants (organization_id, name, status, deleted_at) values (:'work', 'Gone', 'deleted', now()) returning id)
+insert into gone select id from a;
 select tests.be(:'alice', :'work');
 select is(tests.settings(:'work', '{"max_concurrent_calls":3}') ->> 'max_concurrent_calls', '3', 'the cap on calls at once is a setting');
 select is((select max_concurrent_calls from public.organizations where id = :'work'), 3, 'that the claim reads');
@@ -80,7 +86,7 @@ select is(tests.settings(:'work', '{"calling_hours":{"start":"09:00","end":"20:0
 select is(tests.settings(:'work', '{"calling_hours":{"start":"00:00","end":"24:00","timezone":"UTC"}}') -> 'calling_hours' ->> 'days',
           '[1, 2, 3, 4, 5, 6, 7]', 'without days it is every day');
 select is(tests.settings(:'work', '{"transfer_numbers":null,"max_concurrent_calls":null}') - 'notifications' - 'calling_hours',
-          '{"transfer_numbers":null,"max_concurrent_calls":null}', 'null clears one');
+          '{"transfer_numbers":null,"assistant":null,"max_concurrent_calls":null}', 'null clears one');
 select is((select settings ? 'transfer_numbers' from public.organizations where id = :'work'), false, 'and leaves nothing behind');
 select is((select settings ? 'calling_hours' from public.organizations where id = :'work'), true, 'of itself alone');
 
@@ -95,6 +101,14 @@ select is(tests.settings_error(:'work', s.bad::jsonb), s.error, s.why) from (val
     ('{"calling_hours":{"start":"09:00","end":"20:00","timezone":"UTC","days":[1.5]}}', 'PT422 calling_hours_invalid settings.calling_hours.days.0', 'half a day'),
     ('{"notifications":{"sms":{"numbers":["+15550100002","123"]}}}', 'PT422 number_invalid settings.notifications.sms.numbers.1', 'a number of nobody'),
     ('{"notifications":{"sms_numbers":[7]}}', 'PT422 number_invalid settings.notifications.sms_numbers.0', 'a number that is no text'),
+    ('{"assistant":{"template":"retired"}}', 'PT404 assistant_template_not_found settings.assistant.template', 'a template that is not on offer'),
+    ('{"assistant":{"template":"receptionist","variable_values":{"business_description":"x","opening_hours":"always","colour":"red"}}}',
+        'PT422 variable_unknown settings.assistant.variable_values.colour', 'a value for nothing'),
+    ('{"assistant":{"template":"receptionist","variable_values":{"business_description":"x","opening_hours":"{{now}}"}}}',
+        'PT422 variable_invalid settings.assistant.variable_values.opening_hours', 'a value that would be read as a template'),
+    ('{"assistant":{"template":"receptionist","variable_values":{"business_description":"x"}}}',
+        'PT422 variable_missing settings.assistant.variable_values.opening_hours', 'a value that is missing, other than the name, which is known'),
+    ('{"assistant":{"default_id":"' || (select id from gone) || '"}}', 'PT404 assistant_not_found settings.assistant.default_id', 'an assistant that is deleted'),
     ('{"notifications":{"email":{"addresses":["a@b"]}}}', 'PT422 email_invalid settings.notifications.email.addresses.0', 'an address without a domain')) s(bad, error, why);
 
 -- What is accepted is what the claim understands: each of these is open or closed at a known time, and never unreadable.

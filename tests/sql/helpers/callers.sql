@@ -129,6 +129,7 @@ insert into callers (name, callers, attempt, answer) values
     ('public.assistant_update', 'api', 'select public.assistant_update(''$assistant'', ''{"name":"x"}'')', 'PT404 assistant_not_found'),
     ('public.assistant_delete', 'api', 'select public.assistant_delete(''$assistant'', true)', 'PT404 assistant_not_found'),
     ('public.assistant_again', 'api', 'select public.assistant_again(''$assistant'')', 'PT404 assistant_not_found'),
+    ('public.assistant_try', 'api', 'select public.assistant_try(''$assistant'', ''$verified'', null)', 'PT404 assistant_not_found'),
     -- Templates.
     ('public.call_templates_shared', 'people api', 'select public.call_templates_shared()', '{}'),
     ('public.call_template_make', 'api', 'select public.call_template_make(''{"name":"x"}'') is not null', 'true'),
