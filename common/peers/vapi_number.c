@@ -61,7 +61,7 @@ vapi_number_import(struct mem *m, const struct voice_account *a, const char *num
 	}
 	text_puts(&t, ",\"smsEnabled\":false");
 	put_setup(&t, s);
-	return vapi_rest(m, a, "POST", "/phone-number", &t, ret);
+	return vapi_rest(m, a, &(const struct vapi_ask){ "POST", "/phone-number", &t }, ret);
 }
 
 int
@@ -74,27 +74,31 @@ vapi_number_update(struct mem *m, const struct voice_account *a, const char *id,
 	/* Vapi keeps a token of its own, which ends when ours is changed. */
 	put_twilio(m, &t);
 	put_setup(&t, s);
-	return vapi_rest(m, a, "PATCH", vapi_path(m, "/phone-number/", id), &t, ret);
+	return vapi_rest(m, a,
+	    &(const struct vapi_ask){ "PATCH", vapi_path(m, "/phone-number/", id), &t }, ret);
 }
 
 int
 vapi_number_get(struct mem *m, const struct voice_account *a, const char *id,
     struct fetch_request *ret)
 {
-	return vapi_rest(m, a, "GET", vapi_path(m, "/phone-number/", id), NULL, ret);
+	return vapi_rest(m, a,
+	    &(const struct vapi_ask){ "GET", vapi_path(m, "/phone-number/", id), NULL }, ret);
 }
 
 int
 vapi_number_remove(struct mem *m, const struct voice_account *a, const char *id,
     struct fetch_request *ret)
 {
-	return vapi_rest(m, a, "DELETE", vapi_path(m, "/phone-number/", id), NULL, ret);
+	return vapi_rest(m, a,
+	    &(const struct vapi_ask){ "DELETE", vapi_path(m, "/phone-number/", id), NULL }, ret);
 }
 
 int
 vapi_number_list(struct mem *m, const struct voice_account *a, struct fetch_request *ret)
 {
-	return vapi_rest(m, a, "GET", "/phone-number?limit=1000", NULL, ret);
+	return vapi_rest(m, a, &(const struct vapi_ask){ "GET", "/phone-number?limit=1000", NULL },
+	    ret);
 }
 
 const char *

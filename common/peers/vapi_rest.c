@@ -32,20 +32,20 @@ vapi_path(struct mem *m, const char *front, const char *id)
 }
 
 int
-vapi_rest(struct mem *m, const struct voice_account *a, const char *method, const char *path,
-    struct text *body, struct fetch_request *ret)
+vapi_rest(struct mem *m, const struct voice_account *a, const struct vapi_ask *ask,
+    struct fetch_request *ret)
 {
 	if (!a->api_key || a->api_key[0] == '\0') {
 		errno = ENOTCONN;
 		return -1;
 	}
-	if (!path || path[0] != '/') {
+	if (!ask->path || ask->path[0] != '/') {
 		errno = EINVAL;
 		return -1;
 	}
-	if (peer_request(m, a, mem_printf(m, "%s%s", a->base_url, path), body, ret) < 0)
+	if (peer_request(m, a, mem_printf(m, "%s%s", a->base_url, ask->path), ask->body, ret) < 0)
 		return -1;
-	ret->method = method;
+	ret->method = ask->method;
 	ret->max_bytes = ANSWER_MAX;
 	if (ret->timeout_ms <= 0)
 		ret->timeout_ms = TIMEOUT_MS;

@@ -11,11 +11,18 @@
 #include "peers/outcome.h"
 #include "peers/voice.h"
 
-/* vapi_rest: a request to path ("/assistant/..."), with the account's key; body: JSON, NULL: none
- * (what was written too long, or could not be, is ENOMEM).  -1 with errno: EINVAL (also: path is
- * NULL), ENOTCONN: the account has no key, ENOMEM. */
-int vapi_rest(struct mem *m, const struct voice_account *a, const char *method, const char *path,
-    struct text *body, struct fetch_request *ret);
+/* What is asked. */
+struct vapi_ask {
+	const char *method;
+	const char *path;  /* "/assistant/..." */
+	struct text *body; /* JSON; NULL: none */
+};
+
+/* vapi_rest: a request with the account's key.  A body that was written too long, or could not be,
+ * is ENOMEM.  -1 with errno: EINVAL (also: path is NULL), ENOTCONN: the account has no key, ENOMEM.
+ */
+int vapi_rest(struct mem *m, const struct voice_account *a, const struct vapi_ask *ask,
+    struct fetch_request *ret);
 /* vapi_path: front, an id of Vapi's; NULL with errno when it is none (EINVAL) or memory is out. */
 const char *vapi_path(struct mem *m, const char *front, const char *id);
 /* vapi_rest_answer: what became of a request.  code is "vapi_<status>" where Vapi itself refuses.

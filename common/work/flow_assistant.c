@@ -45,7 +45,7 @@ ask_place(struct mem *m, const struct step_in *in, struct place p, struct text *
 
 	if (voice_account_read(m, json_get(in->prepared, "account"), &a) == -1)
 		return -1;
-	return vapi_rest(m, &a, p.method, p.path, body, ret);
+	return vapi_rest(m, &a, &(const struct vapi_ask){ p.method, p.path, body }, ret);
 }
 
 static int

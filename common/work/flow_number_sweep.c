@@ -34,7 +34,7 @@ ask_vapi(struct mem *m, const struct step_in *in, const char *method, const char
 
 	if (voice_account_read(m, json_get(in->prepared, "account"), &a) < 0)
 		return -1;
-	return vapi_rest(m, &a, method, path, NULL, ret);
+	return vapi_rest(m, &a, &(const struct vapi_ask){ method, path, NULL }, ret);
 }
 
 /* What an answer means, whoever gave it. */

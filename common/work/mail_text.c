@@ -91,27 +91,23 @@ static const struct kind kinds[] = {
 	    "Its data stay; from now on it has the plan of who pays for nothing.", NULL, NULL,
 	    "/billing", false, false },
 	{ "voice_message", "A caller left a message for {organization_name}",
-	    "{caller} called {phone_number} while its assistant could not take the call, and left "
-	    "a message of {seconds} seconds.",
-	    "Hear it", "It is the call's recording.", NULL, NULL, "/calls", false, false },
+	    "{caller} called {phone_number}, and left a message of {seconds} seconds.", "Hear it",
+	    "It is the call's recording.", NULL, NULL, "/calls", false, false },
 	{ "number_ready", "{organization_name} can be called: {number}",
 	    "the phone number {number} of {organization_name} works. Its assistant answers it.",
-	    "See the number", "Call it once and hear for yourself.", NULL, NULL, "/numbers", false,
-	    false },
+	    "See the number", "Call it and hear.", NULL, NULL, "/numbers", false, false },
 	{ "number_failed", "A phone number of {organization_name} does not work",
-	    "the phone number {number} of {organization_name} does not work as was asked for. "
-	    "{reason}",
-	    "See the numbers", "Nothing is charged for a number that was given back.", NULL, NULL,
-	    "/numbers", false, false },
+	    "the phone number {number} of {organization_name} does not work. {reason}",
+	    "See the numbers", "What was given back costs nothing.", NULL, NULL, "/numbers", false,
+	    false },
 	{ "number_paused", "The phone number {number} is paused",
 	    "the phone number {number} of {organization_name} is paused: nobody answers it. It is "
 	    "kept; it is given back on {until}.",
-	    "See the number", "With a plan that includes it, it works again.", NULL, NULL,
-	    "/numbers", false, false },
+	    "See the number", "A plan that includes it brings it back.", NULL, NULL, "/numbers",
+	    false, false },
 	{ "number_released", "The phone number {number} was given back",
-	    "the phone number {number} of {organization_name} was given back. Who calls it does "
-	    "not reach you any more.",
-	    NULL, "There is nothing that you need to do.", NULL, NULL, NULL, false, false },
+	    "the phone number {number} of {organization_name} was given back.", NULL,
+	    "Who calls it does not reach you any more.", NULL, NULL, NULL, false, false },
 };
 
 /* What is said where the data name nothing. */
@@ -360,10 +356,9 @@ put_marked(struct text *t, const struct kind *k, const struct mail_values *v, co
 static const struct kind *
 find_kind(const char *name)
 {
-	for (size_t i = 0; name && i < COUNT(kinds); i++) {
+	for (size_t i = 0; name && i < COUNT(kinds); i++)
 		if (strcmp(kinds[i].name, name) == 0)
 			return &kinds[i];
-	}
 	return NULL;
 }
 

@@ -62,7 +62,7 @@ $$;
 create or replace function public.provision_due(p_organization uuid) returns boolean
     language plpgsql stable security definer set search_path = '' as $$
 declare
-    r record;
+    r public.provision_facts;
 begin
     select * into r from public.provision_read(p_organization);
     return found and r.deleted_after is null and public.provision_plan(r, null) ?| '{pause,resume,make,keep}'::text[];

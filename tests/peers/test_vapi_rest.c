@@ -13,24 +13,34 @@ a_request_goes_with_the_accounts_key(void **state)
 	struct fetch_request r;
 
 	text_puts(&body, "{\"a\":1}");
-	assert_int_equal(vapi_rest(*state, &vapi_account, "PATCH", "/assistant/x", &body, &r), 0);
+	assert_int_equal(vapi_rest(*state, &vapi_account,
+			     &(const struct vapi_ask){ "PATCH", "/assistant/x", &body }, &r),
+	    0);
 	assert_string_equal(r.method, "PATCH");
 	assert_string_equal(r.url, "https://api.vapi.ai/assistant/x");
 	assert_string_equal(r.headers[0], "Authorization: Bearer key");
 	assert_memory_equal(r.body.data, "{\"a\":1}", r.body.len);
 	assert_int_equal(r.timeout_ms, 5000);
-	assert_int_equal(vapi_rest(*state, &vapi_account, "DELETE", "/assistant/x", NULL, &r), 0);
+	assert_int_equal(vapi_rest(*state, &vapi_account,
+			     &(const struct vapi_ask){ "DELETE", "/assistant/x", NULL }, &r),
+	    0);
 	assert_string_equal(r.method, "DELETE");
 	assert_int_equal(r.body.len, 0);
 
-	assert_int_equal(vapi_rest(*state, &vapi_account, "GET", NULL, NULL, &r), -1);
+	assert_int_equal(vapi_rest(*state, &vapi_account,
+			     &(const struct vapi_ask){ "GET", NULL, NULL }, &r),
+	    -1);
 	assert_int_equal(errno, EINVAL);
 	nobody.api_key = "";
-	assert_int_equal(vapi_rest(*state, &nobody, "GET", "/assistant", NULL, &r), -1);
+	assert_int_equal(vapi_rest(*state, &nobody,
+			     &(const struct vapi_ask){ "GET", "/assistant", NULL }, &r),
+	    -1);
 	assert_int_equal(errno, ENOTCONN);
 	for (int i = 0; i < 20; i++)
 		text_puts(&body, "0123456789");
-	assert_int_equal(vapi_rest(*state, &vapi_account, "POST", "/assistant", &body, &r), -1);
+	assert_int_equal(vapi_rest(*state, &vapi_account,
+			     &(const struct vapi_ask){ "POST", "/assistant", &body }, &r),
+	    -1);
 	assert_int_equal(errno, ENOMEM);
 }
 
