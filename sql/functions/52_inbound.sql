@@ -181,7 +181,8 @@ create or replace function public.webhook_ask(
     language plpgsql security definer set search_path = '' set lock_timeout = '5s' as $$
 begin
     perform from public.organizations o where o.id = p_organization for no key update;
-    state := public.webhook_keep(p_provider, p_organization, p_signer, p_key, p_type, p_assignment, p_provider_call, p_body, p_report, 'moves');
+    state := public.webhook_keep(p_provider, p_organization, p_signer, p_key, p_type, p_assignment, p_provider_call, p_body, p_report,
+                                 case p_class when 'ask' then 'moves' else p_class end);
     if p_signer in ('inbound', 'installation') and p_provider_call is not null then
         reply := public.inbound_answer(p_organization, p_provider, p_provider_call, p_report::jsonb -> 'inbound');
     end if;

@@ -68,8 +68,8 @@ begin
     select * into n from public.phone_numbers x where x.id = p_number for update;
     if not found then
         raise exception 'number_not_found' using errcode = 'PT404';
-    elsif n.status not in ('failed', 'released', 'lost') and public.number_want(n.id, 'released', 'operator') then
-        perform public.admin_note('number.released', 'phone_number', n.id, jsonb_build_object('organization_id', n.organization_id, 'was', n.status));
+    elsif n.status not in ('failed', 'released', 'lost') then
+        perform public.number_want(n.id, 'released', 'operator'); -- a trigger writes it into the audit log
     end if;
 end
 $$;
