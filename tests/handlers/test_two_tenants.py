@@ -60,7 +60,7 @@ def rows_of(side):
 
 def test_two_tenants_never_see_each_other(sides, seed, full):
     random, did = sides[0].random, Counter()
-    for number in range(int(os.environ.get("HOOKSWITCH_TEST_REQUESTS") or (20000 if full else 2000))):
+    for number in range(int(os.environ.get("HOOKSWITCH_TEST_REQUESTS") or (20000 if full else 3500))):
         try:
             did[step(sides, NOUNS, random)] += 1
         except AssertionError as wrong:
